@@ -1,0 +1,135 @@
+"""Studies: what is asked, of whom, and by which rules."""
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from earshot.accounts.models import User
+
+OVERALL = "overall"
+OVERALL_POSITION = 1000  # overall is always last
+
+
+class StudyQuerySet(models.QuerySet["Study"]):
+    def readable_by(self, user: User) -> Self:
+        """Studies whose numbers the user may see: an admin all, a researcher their own."""
+        if user.is_admin:
+            return self
+        if not user.is_researcher:
+            return self.none()
+        mine = Membership.objects.filter(user=user, role=Membership.Role.RESEARCHER)
+        return self.filter(pk__in=mine.values("study"))
+
+    def judged_by(self, user: User) -> Self:
+        """Studies in which the user listens."""
+        mine = Membership.objects.filter(user=user, role=Membership.Role.ANNOTATOR)
+        return self.filter(pk__in=mine.values("study"))
+
+
+class Study(models.Model):
+    class State(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        RUNNING = "running", _("running")
+        PAUSED = "paused", _("paused")
+        FINISHED = "finished", _("finished")
+
+    class ListeningPolicy(models.TextChoices):
+        ENFORCED = "enforced", _("enforced: the questions open when enough was heard")
+        RECORDED = "recorded", _("recorded: what was heard is stored, nothing is locked")
+        NONE = "none", _("none: nothing is stored about listening")
+
+    class TranscriptPolicy(models.TextChoices):
+        NEVER = "never", _("never shown")
+        AFTER_FIRST_LISTEN = "after_first_listen", _("after the first listen")
+        ALWAYS = "always", _("always shown")
+
+    title = models.CharField(_("title"), max_length=200)
+    description = models.TextField(_("description"), blank=True)  # for researchers
+    instructions = models.TextField(_("instructions"), blank=True)  # for annotators
+    language = models.CharField(max_length=16, default="en")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
+    version = models.PositiveSmallIntegerField(default=1)
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="copies")
+    overlap = models.PositiveSmallIntegerField(_("judgments per pair"), default=3)
+    lease_factor = models.FloatField(default=3.0)  # a lease lasts the pair's length times this …
+    lease_minimum_seconds = models.PositiveIntegerField(default=600)  # … and at least this
+    listening_policy = models.CharField(
+        max_length=10, choices=ListeningPolicy.choices, default=ListeningPolicy.ENFORCED
+    )
+    coverage_wanted = models.FloatField(default=0.98)  # share of each side's speech to be heard before rating
+    transcript_policy = models.CharField(
+        max_length=20, choices=TranscriptPolicy.choices, default=TranscriptPolicy.AFTER_FIRST_LISTEN
+    )
+    is_simulated = models.BooleanField(_("simulated raters judge here"), default=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="studies")
+    objects = StudyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        verbose_name_plural = "studies"
+        constraints = [
+            models.CheckConstraint(condition=Q(overlap__gte=1), name="study_overlap_at_least_1"),
+            models.CheckConstraint(
+                condition=Q(coverage_wanted__gte=0, coverage_wanted__lte=1), name="study_coverage_is_a_share"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title if self.version == 1 else f"{self.title} (version {self.version})"
+
+    @property
+    def has_votes(self) -> bool:
+        from annotation.models.judgments import Judgment
+
+        return Judgment.objects.submitted().filter(lease__pair__study=self).exists()
+
+
+class Dimension(models.Model):
+    """One question of a study's rubric. Overall is a dimension too, always the last."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="dimensions")
+    key = models.SlugField(max_length=40)
+    name = models.CharField(max_length=80)
+    position = models.PositiveSmallIntegerField()
+    question = models.CharField(max_length=300)
+    help_text = models.TextField(blank=True)
+    weight = models.FloatField(default=1.0)
+
+    class Meta:
+        ordering = ["study", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "key"], name="one_dimension_per_study_and_key"),
+            models.UniqueConstraint(fields=["study", "position"], name="one_dimension_per_study_and_position"),
+            models.CheckConstraint(
+                condition=(Q(key=OVERALL) & Q(position=OVERALL_POSITION))
+                | (~Q(key=OVERALL) & Q(position__lt=OVERALL_POSITION)),
+                name="overall_is_last",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    class Role(models.TextChoices):
+        ANNOTATOR = "annotator", _("Annotator")
+        RESEARCHER = "researcher", _("Researcher")
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=12, choices=Role.choices)
+    joined_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["study", "user"]
+        constraints = [models.UniqueConstraint(fields=["study", "user", "role"], name="one_membership_per_role")]
+
+    def __str__(self) -> str:
+        return f"{self.user} as {self.role} in {self.study}"

@@ -1,0 +1,31 @@
+"""Who may open a page. A wrong role is told so plainly (403); what is another's is not there at all (404)."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+
+View = Callable[..., HttpResponseBase]
+
+
+def _require(claim: str, message: str) -> Callable[[View], View]:
+    def decorate(view: View) -> View:
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not getattr(request.user, claim):
+                raise PermissionDenied(message)
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+researcher_required = _require(
+    "is_researcher", "This page is for researchers. Ask an admin for the role if you need it."
+)
+admin_required = _require("is_admin", "This page is for admins. Ask one of them to do this for you.")
