@@ -1,0 +1,6 @@
+"""The addresses of annotation, one module per subject."""
+
+from annotation.urls import dialogues, listening, studies
+
+app_name = "annotation"
+urlpatterns = [*dialogues.urlpatterns, *listening.urlpatterns, *studies.urlpatterns]
