@@ -1,0 +1,61 @@
+"""`python -m earshot.embedded run` or `test`: what the Makefile calls, with any Python, before anything is installed.
+
+It makes the virtual environment, installs into it, and becomes (exec) the supervisor or the test run inside it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[3]
+EXTRAS = {"run": (), "test": ("test", "dev"), "setup": ("test", "dev")}
+
+
+def main(arguments: list[str]) -> int:
+    """Set up, then run what was asked for. What a person can put right is one sentence and status 1."""
+    from earshot.embedded.preflight import SetupError, check_python
+
+    try:
+        check_python(sys.version_info[:2])
+        return go(arguments[0] if arguments else "run", arguments[1:])
+    except SetupError as error:
+        print(f"earshot: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nearshot: stopped", file=sys.stderr)
+        return 130
+
+
+def go(command: str, arguments: list[str]) -> int:
+    """Install what `command` needs and hand over to it."""
+    from earshot.embedded.install import Environment, install
+    from earshot.embedded.preflight import SetupError
+    from earshot.embedded.progress import ProgressLine
+
+    if command not in EXTRAS:
+        raise SetupError(f"There is no command {command!r}. Use one of: {', '.join(EXTRAS)}.")
+    environment = Environment(PROJECT / ".venv", PROJECT)
+    if command == "run":
+        check_before_installing()
+    install(environment, EXTRAS[command], ProgressLine())
+    os.environ.pop("PYTHONPATH", None)  # the Makefile set it to find this package; installed, it is found anyhow
+    python = str(environment.python)
+    os.chdir(PROJECT)
+    if command == "run":
+        os.execv(python, [python, "-m", "earshot.embedded.supervisor", *arguments])
+    if command == "test":
+        os.execv(python, [python, "-m", "tests.run", *arguments])
+    return 0
+
+
+def check_before_installing() -> None:
+    """Find out in the first second, not after minutes of installing, that Earshot could not start."""
+    from earshot.embedded.plan import Plan
+
+    Plan.from_environment(PROJECT, os.environ).check()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,166 @@
+"""The virtual environment: make it, install into it what pyproject.toml asks for, once per change of that file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from earshot.embedded.preflight import SETUP_GIGABYTES, SetupError, check_disk
+from earshot.embedded.processes import die_with_parent
+from earshot.embedded.progress import ProgressLine
+
+PIP = "pip>=25,<27"  # the first with `--progress-bar raw` is 24.1; Python 3.11 brings an older one
+MEGABYTE = 1_000_000
+
+
+class Environment:
+    """A virtual environment and what has been installed into it."""
+
+    def __init__(self, folder: Path, project: Path) -> None:
+        self.folder = folder
+        self.project = project
+        self.python = folder / "bin" / "python"
+        self.stamp = folder / "earshot-installed.json"
+
+    def works(self) -> bool:
+        """Whether the environment exists, starts, and is of a Python that we support."""
+        check = "import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
+        try:
+            return subprocess.run([self.python, "-c", check], capture_output=True, check=False).returncode == 0
+        except OSError:
+            return False
+
+    def make(self) -> None:
+        """Make the environment anew: one of another Python, or of a folder that was moved, is replaced."""
+        check_disk(self.folder, SETUP_GIGABYTES, "Setting up Earshot")
+        command = [sys.executable, "-m", "venv", "--clear", str(self.folder)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise SetupError(
+                f"{sys.executable} could not make the virtual environment {self.folder}. On Debian and Ubuntu: "
+                f"apt-get install python3-venv (or python3.11-venv). It said: {_last_words(result)}"
+            )
+        self.stamp.unlink(missing_ok=True)
+        subprocess.run([self.python, "-m", "pip", "install", "--quiet", PIP], capture_output=True, check=False)
+
+    def lacks(self, extras: Iterable[str]) -> list[str]:
+        """Those of `extras` ("" is Earshot itself) that were never installed from the pyproject.toml of now."""
+        try:
+            installed = json.loads(self.stamp.read_text())
+        except (OSError, ValueError):
+            installed = {}
+        return [extra for extra in ("", *extras) if installed.get(extra) != self._wanted()]
+
+    def remember(self, extras: Iterable[str]) -> None:
+        """Note that `extras` are installed from the pyproject.toml of now."""
+        try:
+            installed = json.loads(self.stamp.read_text())
+        except (OSError, ValueError):
+            installed = {}
+        draft = self.stamp.with_suffix(".draft")
+        draft.write_text(json.dumps(installed | dict.fromkeys(("", *extras), self._wanted())))
+        draft.replace(self.stamp)
+
+    def _wanted(self) -> str:
+        # The folder counts too: an editable install names it, and a moved checkout would import the old one.
+        text = (self.project / "pyproject.toml").read_bytes() + str(self.project).encode()
+        return hashlib.sha256(text).hexdigest()
+
+    def pip_command(self, extras: Iterable[str]) -> list[str]:
+        """The pip command that installs Earshot, editable, with `extras`."""
+        names = ",".join(extras)
+        target = f"{self.project}[{names}]" if names else str(self.project)
+        return [str(self.python), "-m", "pip", "install", "--progress-bar", "raw", "--editable", target]
+
+
+def install(environment: Environment, extras: tuple[str, ...], progress: ProgressLine) -> None:
+    """Bring the environment up to date, in the foreground; nothing happens if it is."""
+    if not environment.works():
+        progress.show("Setting up", f"a virtual environment in {environment.folder}")
+        environment.make()
+    if not environment.lacks(extras):
+        return
+    with start_pip(environment, extras) as pip:
+        words = follow_pip(pip, lambda detail: progress.show("Setting up", detail))
+    progress.clear()
+    if pip.returncode:
+        raise SetupError(explain_pip(words))
+    environment.remember(extras)
+
+
+def start_pip(
+    environment: Environment, extras: Iterable[str], further: Iterable[str] = (), *, start_new_session: bool = False
+) -> subprocess.Popen[str]:
+    """Start pip; `follow_pip` reads what it says."""
+    return subprocess.Popen(
+        [*environment.pip_command(extras), *further],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        preexec_fn=die_with_parent(signal.SIGTERM),
+        start_new_session=start_new_session,
+    )
+
+
+def follow_pip(pip: subprocess.Popen[str], show: Callable[[str], None]) -> list[str]:
+    """Report pip's output as one moving line until it ends; return its last lines."""
+    words: list[str] = []
+    for detail in read_pip(_lines(pip), words):
+        show(detail)
+    return words
+
+
+def _lines(pip: subprocess.Popen[str]) -> Iterator[str]:
+    assert pip.stdout is not None
+    yield from pip.stdout
+    pip.wait()
+
+
+def read_pip(lines: Iterable[str], words: list[str]) -> Iterator[str]:
+    """Turn pip's lines into short details of progress, keeping the last lines in `words`."""
+    subject, packages = "", 0
+    for line in map(str.strip, lines):
+        if progress := re.fullmatch(r"Progress (\d+) of (\d+)", line):
+            done, total = int(progress[1]), int(progress[2])
+            if total > MEGABYTE:
+                yield f"downloading {subject}, {done / MEGABYTE:.0f} of {total / MEGABYTE:.0f} MB"
+            continue
+        words.append(line)
+        del words[:-30]
+        if collecting := re.match(r"Collecting ([^\s<>=!~;\[(]+)", line):
+            packages += 1
+            yield f"finding packages, {packages} so far ({collecting[1]})"
+        elif download := re.match(r"(?:Downloading|Using cached) (\S+)", line):
+            subject = download[1].rpartition("/")[2].split("-")[0]
+            yield f"downloading {subject}"
+        elif line.startswith("Installing collected packages"):
+            yield f"unpacking {line.count(',') + 1} packages"
+
+
+def explain_pip(words: list[str]) -> str:
+    """One sentence with a remedy for a pip that failed."""
+    said = "\n".join(words)
+    errors = [line for line in words if line.startswith("ERROR:")] or words[-1:]
+    if "No space left on device" in said:
+        return "The disk is full. Free some space, then run the same command again: it goes on where it stopped."
+    if re.search(r"NewConnectionError|ConnectTimeout|Temporary failure in name resolution|ProxyError|SSLError", said):
+        return (
+            "The package registry cannot be reached. Check the network, or name a mirror with PIP_INDEX_URL, "
+            f"then run the same command again. pip said: {errors[-1] if errors else ''}"
+        )
+    return f"pip could not install Earshot's packages. It said: {' '.join(errors)[:600]}"
+
+
+def _last_words(result: subprocess.CompletedProcess[str]) -> str:
+    lines = (result.stderr or result.stdout).strip().splitlines()
+    return lines[-1] if lines else f"nothing (status {result.returncode})"
