@@ -160,4 +160,4 @@ def _kind_of(value: object) -> str:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, int | float):
         return f"the number {value}"
-    return {str: "a text", list: "a list", dict: "an object"}[type(value)]
+    return "a text" if isinstance(value, str) else "a list" if isinstance(value, list) else "an object"
