@@ -1,0 +1,152 @@
+"""Sound over HTTP Range: one small, exact sender for the listening room and for researchers.
+
+Django's FileResponse answers 200 to a Range request; browsers then begin again at 0 on every seek. See RFC 9110, 14.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from earshot.jobs import artefacts
+
+log = logging.getLogger(__name__)
+
+BLOCK_BYTES = 64 * 1024  # 1.4 s of a rendition at 24 kHz
+NO_STORE = "private, no-store"
+_ONE_RANGE = re.compile(r"[ \t]*bytes[ \t]*=[ \t]*([0-9]*)[ \t]*-[ \t]*([0-9]*)[ \t]*", re.IGNORECASE)
+_BEYOND_ANY_FILE = 10**18
+
+
+class RangeNotSatisfiable(ValueError):
+    """No byte of the file lies in the range asked for."""
+
+
+@dataclass(frozen=True)
+class ByteRange:
+    """Bytes `start` up to, not including, `end` of a file of `size` bytes."""
+
+    start: int
+    end: int
+    size: int
+    is_partial: bool = True
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start
+
+
+def asked_range(request: HttpRequest, size: int) -> ByteRange:
+    """The bytes that a request asks for. What is malformed, or names several ranges, asks for the whole file.
+
+    So does an If-Range: we send no validator, hence it can match none of ours (RFC 9110, 13.1.5).
+
+    Raises:
+        RangeNotSatisfiable: if no byte of the file is asked for.
+    """
+    whole = ByteRange(0, size, size, is_partial=False)
+    found = _ONE_RANGE.fullmatch(request.headers.get("Range", ""))
+    if found is None or "If-Range" in request.headers:
+        return whole
+    first, last = (_position(digits) for digits in found.groups())
+    if first is None and last is None:
+        return whole
+    if first is None:
+        start, end = max(size - (last or 0), 0), size  # the last so many bytes
+    elif last is not None and last < first:
+        return whole
+    else:
+        start, end = first, size if last is None else min(last + 1, size)
+    if start >= end:
+        raise RangeNotSatisfiable(f"The file has {size} bytes; none of them lies in {found.group().strip()!r}.")
+    return ByteRange(start, end, size)
+
+
+def _position(digits: str) -> int | None:
+    if not digits:
+        return None
+    return int(digits) if len(digits) < 18 else _BEYOND_ANY_FILE
+
+
+def send_range(
+    request: HttpRequest,
+    sha256: str,
+    *,
+    content_type: str = "audio/wav",
+    size: int,
+    cache_control: str = NO_STORE,
+    delivered: Callable[[int, int], None] | None = None,
+) -> HttpResponseBase:
+    """Answer with the bytes of an artefact that were asked for: 200, 206 or 416, without a validator or a file name.
+
+    Args:
+        size: of the artefact, in bytes.
+        delivered: called with (start, end) as bytes leave: after each block of at most BLOCK_BYTES that the browser
+            took, or once for all where nginx sends them. Ends are exclusive. It must not raise.
+    Raises:
+        Http404: if the store does not have the artefact.
+    """
+    try:
+        asked = asked_range(request, size)
+    except RangeNotSatisfiable:
+        response = HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"}, content_type=content_type)
+        return _finish(response, cache_control)
+    if settings.ACCEL_REDIRECT_PREFIX:
+        return _finish(_leave_to_nginx(request, sha256, asked, content_type, delivered), cache_control)
+    headers = {"Content-Length": str(asked.length)}
+    if asked.is_partial:
+        headers["Content-Range"] = f"bytes {asked.start}-{asked.end - 1}/{size}"
+    body: Iterator[bytes] = iter(())
+    if request.method != "HEAD":
+        body = _blocks(_open(sha256), asked, delivered)
+    status = 206 if asked.is_partial else 200
+    return _finish(
+        StreamingHttpResponse(body, status=status, content_type=content_type, headers=headers), cache_control
+    )
+
+
+def _finish(response: HttpResponseBase, cache_control: str) -> HttpResponseBase:
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["Cache-Control"] = cache_control
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _leave_to_nginx(
+    request: HttpRequest,
+    sha256: str,
+    asked: ByteRange,
+    content_type: str,
+    delivered: Callable[[int, int], None] | None,
+) -> HttpResponse:
+    # nginx reads the Range header itself; deploy/nginx.conf takes ETag and Last-Modified off.
+    if delivered is not None and request.method != "HEAD":
+        delivered(asked.start, asked.end)
+    address = f"{settings.ACCEL_REDIRECT_PREFIX.rstrip('/')}/{artefacts.artefact_name(sha256)}"
+    return HttpResponse(headers={"X-Accel-Redirect": address}, content_type=content_type)
+
+
+def _open(sha256: str) -> BinaryIO:
+    try:
+        return artefacts.open_artefact(sha256)
+    except FileNotFoundError:
+        log.error("The artefact %s is missing from the store, but a row still names it.", sha256)
+        raise Http404("The sound is missing from the store. An admin finds its hash in the server's log.") from None
+
+
+def _blocks(file: BinaryIO, asked: ByteRange, delivered: Callable[[int, int], None] | None) -> Iterator[bytes]:
+    with file:
+        file.seek(asked.start)
+        position = asked.start
+        while position < asked.end:
+            block = file.read(min(BLOCK_BYTES, asked.end - position))
+            if not block:
+                raise OSError(f"The artefact ends at byte {position}, but its row says it has {asked.size} bytes.")
+            yield block
+            if delivered is not None:  # reached only when the browser wanted the block after this one, or the end
+                delivered(position, position + len(block))
+            position += len(block)
