@@ -60,6 +60,7 @@ def _import(held: RunningJob, dialogue_import: DialogueImport) -> None:
         keys: list[str] = []
         prepared = _prepare_all(held, manifest, folder, keys)
         held.report(PREPARING[1], "Storing")
+        held.check()  # a report may be held back for a moment; a wish to cancel must not
         store_dialogues(held, dialogue_import, manifest, prepared)
     forget_sounds(keys)
     held.result = {

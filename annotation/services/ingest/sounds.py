@@ -6,8 +6,9 @@ that was corrected in one line, repeats no work.
 
 import hashlib
 import json
-import os
+import secrets
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ from earshot.acoustics.speech import speech_segments
 from earshot.jobs import artefacts
 
 RECIPE = 1  # raise it when the same original would give another result
+KEPT_DAYS = 7  # of a failed import: time enough to correct the manifest
 FLAC_ANY_RATE_TO = 65_535  # hertz; above, FLAC's header holds only multiples of ten
 
 
@@ -73,9 +75,14 @@ def prepare_sound(paths: Sequence[Path], starts: Sequence[float | None], key: st
 
 
 def forget_sounds(keys: Sequence[str]) -> None:
-    """The import is over: its dialogues' rows hold everything now."""
+    """The import is over: its dialogues' rows hold everything now. What failed imports left long ago goes too."""
     for key in keys:
         _place(key).unlink(missing_ok=True)
+    oldest = time.time() - KEPT_DAYS * 24 * 3600
+    for place in _folder().glob("*"):
+        with suppress(FileNotFoundError):  # another import is tidying up as well
+            if place.stat().st_mtime < oldest:
+                place.unlink()
 
 
 def _prepare(paths: Sequence[Path], starts: Sequence[float | None], folder: Path) -> PreparedSound:
@@ -125,8 +132,12 @@ def _assemble(paths: Sequence[Path], starts: Sequence[float | None]):
     return whole.samples, whole.rate, clipped_runs, [[start, end] for start, end in whole.times]
 
 
+def _folder() -> Path:
+    return Path(settings.DATA_DIR) / "prepared"
+
+
 def _place(key: str) -> Path:
-    return Path(settings.DATA_DIR) / "prepared" / f"{key}.json"
+    return _folder() / f"{key}.json"
 
 
 def _recall(key: str) -> PreparedSound | None:
@@ -140,7 +151,6 @@ def _recall(key: str) -> PreparedSound | None:
 def _remember(key: str, prepared: PreparedSound) -> None:
     place = _place(key)
     place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.with_suffix(f".{os.getpid()}.draft")
+    draft = place.with_suffix(f".{secrets.token_hex(4)}.draft")
     draft.write_text(json.dumps(asdict(prepared)))
-    with suppress(FileNotFoundError):
-        draft.replace(place)
+    draft.replace(place)
