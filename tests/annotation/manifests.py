@@ -49,6 +49,7 @@ def write_folder(
     scenarios: Iterable[Mapping[str, Any]] | None = None,
     *,
     sound: bool = True,
+    seconds: float = 3.0,
 ) -> Path:
     """A manifest folder; every local `audio` that a dialogue names gets a sound of its own unless it is there."""
     dialogues = [dialogue()] if dialogues is None else list(dialogues)
@@ -62,5 +63,5 @@ def write_folder(
         if ".." in name or "://" in name or path.exists():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, speech(hertz=150.0 + 20 * number), RATE)
+        soundfile.write(path, speech(seconds, hertz=150.0 + 20 * number), RATE)
     return folder
