@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.core.files import File
@@ -65,7 +65,7 @@ def open_artefact(sha256: str) -> BinaryIO:
     Raises:
         FileNotFoundError: if no artefact has this hash.
     """
-    return storages["artefacts"].open(artefact_name(sha256), "rb")
+    return cast(BinaryIO, storages["artefacts"].open(artefact_name(sha256), "rb"))
 
 
 @contextmanager

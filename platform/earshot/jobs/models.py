@@ -1,25 +1,40 @@
 """One row per long job. The row is the truth; a broker's message is only a nudge to look at it."""
 
+from __future__ import annotations
+
 import uuid
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from earshot.accounts.models import User
+
 
 class JobQuerySet(models.QuerySet["Job"]):
+    def move(self, to: str, **fields: Any) -> int:
+        """Change the state of those that may go there (`MOVES`) and return how many did. One conditional UPDATE."""
+        return self.filter(state__in=[state for state, followers in MOVES.items() if to in followers]).update(
+            state=to, **fields
+        )
+
+    def held(self, job_id: Any, fence: int) -> Self:
+        """The job while it runs under this fencing number, else nothing."""
+        return self.filter(pk=job_id, fence=fence, state=Job.State.RUNNING)
+
     def silent_since(self, moment: datetime) -> Self:
         """Running, but not heard from since `moment`."""
         return self.filter(state=Job.State.RUNNING, heartbeat_at__lt=moment)
 
-    def forgotten_since(self, moment: datetime) -> Self:
-        """Queued, but no worker took them: their message may be lost."""
-        return self.filter(state=Job.State.QUEUED, sent_at__lt=moment)
+    def forgotten(self, at: datetime) -> Self:
+        """Queued, but no worker took them in good time: their message may be lost. The longest due first."""
+        return self.filter(state=Job.State.QUEUED, send_again_at__lte=at).order_by("send_again_at")
 
-    def visible_to(self, user: "settings.AUTH_USER_MODEL") -> Self:
+    def visible_to(self, user: User) -> Self:
+        """Admins see every job, researchers those they started, annotators none."""
         if user.is_admin:
             return self
         return self.filter(created_by=user) if user.is_researcher else self.none()
@@ -57,6 +72,8 @@ class Job(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(default=timezone.now)  # when its message was last given to the broker
+    sends = models.PositiveSmallIntegerField(default=0)  # messages the broker took for this fencing number
+    send_again_at = models.DateTimeField(default=timezone.now)  # if no worker has taken it by then
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -66,6 +83,7 @@ class Job(models.Model):
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["state", "heartbeat_at"], name="job_silent"),
+            models.Index(fields=["state", "send_again_at"], name="job_forgotten"),
             models.Index(fields=["-created_at"], name="job_newest"),
         ]
         constraints = [
@@ -78,6 +96,10 @@ class Job(models.Model):
         return self.title
 
     @property
+    def may_be_started_again(self) -> bool:
+        return self.state in {self.State.FAILED, self.State.CANCELLED}
+
+    @property
     def is_finished(self) -> bool:
         return self.state in {self.State.SUCCEEDED, self.State.FAILED, self.State.CANCELLED}
 
@@ -86,6 +108,16 @@ class Job(models.Model):
         if self.started_at is None:
             return None
         return (self.finished_at or timezone.now()) - self.started_at
+
+
+# Every change of state goes through `JobQuerySet.move`, so that nothing that is finished can ever run again by itself.
+MOVES: dict[str, set[str]] = {
+    Job.State.QUEUED: {Job.State.RUNNING, Job.State.CANCELLED, Job.State.FAILED},
+    Job.State.RUNNING: {Job.State.QUEUED, Job.State.SUCCEEDED, Job.State.FAILED, Job.State.CANCELLED},
+    Job.State.FAILED: {Job.State.QUEUED},  # a person starts it again
+    Job.State.CANCELLED: {Job.State.QUEUED},
+    Job.State.SUCCEEDED: set(),
+}
 
 
 class JobLogLine(models.Model):
