@@ -39,7 +39,7 @@ def check_disk(folder: Path, gigabytes: float, purpose: str) -> None:
 
 def read_port(text: str) -> int:
     """Read EARSHOT_PORT."""
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
         raise SetupError(f"EARSHOT_PORT={text!r} is not a port. Set it to a number from 1024 to 65535, such as 8321.")
     return int(text)
 

@@ -196,7 +196,8 @@ class Supervisor:
         if self.warden and self.warden.stdin:
             for session in sessions:
                 self.forget(session)
-            self.warden.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self.warden.stdin.close()
             self.warden.wait(timeout=10)
         self.progress.clear()
 
