@@ -1,5 +1,7 @@
 """Forms about dialogues and the systems that spoke them."""
 
+from typing import Any, cast
+
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -20,10 +22,11 @@ class DialogueFilterForm(forms.Form):
     system = forms.ModelChoiceField(System.objects.all(), label=_("System"), required=False, empty_label=_("all"))
     language = forms.ChoiceField(label=_("Language"), required=False)
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         languages = Scenario.objects.order_by("language").values_list("language", flat=True).distinct()
-        self.fields["language"].choices = [("", _("all")), *((tag, tag) for tag in languages)]
+        choice = cast(forms.ChoiceField, self.fields["language"])
+        choice.choices = [("", _("all")), *((tag, tag) for tag in languages)]
 
     def filtered(self, dialogues: "QuerySet[Dialogue]") -> "QuerySet[Dialogue]":
         """Call after is_valid(); fields that are wrong filter nothing."""
@@ -42,7 +45,7 @@ class DialogueFilterForm(forms.Form):
         return dialogues
 
 
-class SystemForm(forms.ModelForm):
+class SystemForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = System
         fields = ["description"]

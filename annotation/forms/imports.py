@@ -1,6 +1,7 @@
 """The form by which a manifest comes in."""
 
 from pathlib import PurePath
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -14,32 +15,39 @@ class ImportForm(forms.Form):
 
     archive = forms.FileField(
         label=_("Manifest folder as .zip"),
-        required=False,  # the form's own words instead: an upload over the limit arrives as no file at all
-        widget=forms.FileInput(attrs={"accept": ".zip,application/zip", "required": True}),
-        error_messages={"empty": _("The file is empty (0 bytes). Pack the folder again.")},
+        widget=forms.FileInput(attrs={"accept": ".zip,application/zip"}),
+        error_messages={
+            "required": _("Choose the .zip file of a manifest folder."),
+            "empty": _("The file is empty (0 bytes). Pack the folder again."),
+        },
     )
 
-    def __init__(self, *args: object, refused_bytes: int = 0, **kwargs: object) -> None:
-        """`refused_bytes`: the size of an upload that was turned away before it was read."""
+    def __init__(self, *args: Any, refused_bytes: int = 0, **kwargs: Any) -> None:
+        """`refused_bytes`: the size of an upload that was turned away before it was read; it arrives as no file."""
         super().__init__(*args, **kwargs)
-        self.refused_bytes = refused_bytes
-        self.fields["archive"].help_text = _(
-            "scenarios.jsonl, dialogues.jsonl and the sounds they name; at most %(limit)s."
-        ) % {"limit": filesizeformat(settings.MAX_UPLOAD_BYTES)}
-        self.fields["archive"].widget.attrs["data-max-bytes"] = settings.MAX_UPLOAD_BYTES
+        archive = self.fields["archive"]
+        limit = filesizeformat(settings.MAX_UPLOAD_BYTES)
+        archive.help_text = _("scenarios.jsonl, dialogues.jsonl and the sounds they name; at most %(limit)s.") % {
+            "limit": limit
+        }
+        archive.widget.attrs["data-max-bytes"] = settings.MAX_UPLOAD_BYTES
+        if refused_bytes:
+            archive.error_messages["required"] = _too_large(refused_bytes)
 
-    def clean_archive(self) -> UploadedFile:
-        archive = self.cleaned_data["archive"]
-        size = self.refused_bytes or (archive.size if archive else 0)
+    def clean_archive(self) -> "UploadedFile[Any]":
+        archive: UploadedFile[Any] = self.cleaned_data["archive"]
+        size = archive.size or 0
         if size > settings.MAX_UPLOAD_BYTES:
-            raise forms.ValidationError(
-                _("The file has %(size)s; %(limit)s are allowed. Send it in parts, or use the import command."),
-                params={"size": filesizeformat(size), "limit": filesizeformat(settings.MAX_UPLOAD_BYTES)},
-            )
-        if not archive:
-            raise forms.ValidationError(_("Choose the .zip file of a manifest folder."))
+            raise forms.ValidationError(_too_large(size))
         return archive
 
     @property
     def import_name(self) -> str:
         return PurePath(self.cleaned_data["archive"].name or "").stem or "upload"
+
+
+def _too_large(size: int) -> str:
+    return _("The file has %(size)s; %(limit)s are allowed. Send it in parts, or use the import command.") % {
+        "size": filesizeformat(size),
+        "limit": filesizeformat(settings.MAX_UPLOAD_BYTES),
+    }

@@ -15,6 +15,7 @@ from annotation.models import Dialogue, System, Turn
 from annotation.services.renditions import ensure_rendition
 from annotation.services.systems import describe_system
 from annotation.views.paging import newest_first
+from annotation.views.requests import SignedInRequest
 from annotation.views.sound import NO_STORE, send_range
 from earshot.accounts.access import admin_required, researcher_required
 from earshot.jobs import artefacts
@@ -129,7 +130,7 @@ def systems(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_required
-def edit_system(request: HttpRequest, pk: int) -> HttpResponse:
+def edit_system(request: SignedInRequest, pk: int) -> HttpResponse:
     system = get_object_or_404(System, pk=pk)
     form = SystemForm(request.POST if request.method == "POST" else None, instance=system)
     if form.is_bound and form.is_valid():

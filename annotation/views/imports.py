@@ -1,8 +1,9 @@
 """Pages by which researchers bring dialogues in."""
 
 from pathlib import Path
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -12,13 +13,14 @@ from annotation.forms.imports import ImportForm
 from annotation.models import DialogueImport
 from annotation.services import ingest
 from annotation.views.paging import newest_first
+from annotation.views.requests import SignedInRequest
 from annotation.views.upload_handler import CappedUploadHandler
 from earshot.accounts.access import researcher_required
 
 
 @require_safe
 @researcher_required
-def imports(request: HttpRequest) -> HttpResponse:
+def imports(request: SignedInRequest) -> HttpResponse:
     page = newest_first(request, DialogueImport.objects.select_related("job", "created_by").defer("problems"))
     return render(request, "annotation/imports/list.html", {"page": page})
 
@@ -26,14 +28,14 @@ def imports(request: HttpRequest) -> HttpResponse:
 @csrf_exempt  # only out here: the upload handler must be set before anything, the CSRF check too, reads the body
 @require_http_methods(["GET", "HEAD", "POST"])
 @researcher_required
-def new_import(request: HttpRequest) -> HttpResponse:
+def new_import(request: SignedInRequest) -> HttpResponse:
     handler = CappedUploadHandler(request)
     request.upload_handlers = [handler]
     return _new_import(request, handler)
 
 
 @csrf_protect
-def _new_import(request: HttpRequest, handler: CappedUploadHandler) -> HttpResponse:
+def _new_import(request: SignedInRequest, handler: CappedUploadHandler) -> HttpResponse:
     if request.method != "POST":
         return render(request, "annotation/imports/new.html", {"form": ImportForm()})
     files = request.FILES  # reads the body
@@ -51,10 +53,10 @@ def _new_import(request: HttpRequest, handler: CappedUploadHandler) -> HttpRespo
 
 @require_safe
 @researcher_required
-def show_import(request: HttpRequest, pk: int) -> HttpResponse:
+def show_import(request: SignedInRequest, pk: int) -> HttpResponse:
     dialogue_import = get_object_or_404(DialogueImport.objects.select_related("job", "created_by"), pk=pk)
     template = "annotation/imports/_outcome.html" if request.htmx else "annotation/imports/detail.html"
-    context = {"dialogue_import": dialogue_import, "job": dialogue_import.job}
+    context: dict[str, Any] = {"dialogue_import": dialogue_import, "job": dialogue_import.job}
     if dialogue_import.dialogues_new:
         context["new_dialogues"] = dialogue_import.dialogues.select_related("scenario", "system").order_by("pk")[:50]
     return render(request, template, context)

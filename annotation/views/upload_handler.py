@@ -1,7 +1,6 @@
 """An upload that is over the limit is refused by its announced size, before a byte of it is kept."""
 
-from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
@@ -10,7 +9,7 @@ FORM_BYTES = 64 * 1024  # what the form around the file may add
 
 
 class CappedUploadHandler(TemporaryFileUploadHandler):
-    """Keeps the file on disk. Past MAX_UPLOAD_BYTES it reads on, so that the browser sees the answer, but keeps nothing.
+    """Keeps the file on disk; past MAX_UPLOAD_BYTES it keeps nothing, but reads on: the browser must see the answer.
 
     The announced size (Content-Length) is what the server really reads: a body cannot be longer.
     """
@@ -19,10 +18,10 @@ class CappedUploadHandler(TemporaryFileUploadHandler):
 
     def handle_raw_input(
         self,
-        input_data: BinaryIO,
-        META: Mapping[str, Any],
+        input_data: IO[bytes],
+        META: dict[str, Any],
         content_length: int,
-        boundary: bytes,
+        boundary: str,
         encoding: str | None = None,
     ) -> None:
         self.sent_bytes = content_length

@@ -106,6 +106,7 @@ def test_no_answer_carries_a_validator_or_a_name(sound):
         assert headers.isdisjoint({"etag", "last-modified", "content-disposition", "expires"})
 
 
+@pytest.mark.django_db  # the end of an answer looks after the connection
 def test_blocks_are_reported_as_they_are_taken():
     content = bytes(2 * BLOCK_BYTES + 10)
     told: list[tuple[int, int]] = []

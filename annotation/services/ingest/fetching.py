@@ -110,9 +110,9 @@ def _fetch_s3(link: str, target: Path, allowed_hosts: Collection[str], most_byte
         raise FetchError(f"{link} is in a bucket that is not allowed. Ask an administrator to allow it.")
     if not settings.STORAGE_URL:
         raise FetchError(f"{link} needs an object store, but none is set up (EARSHOT_STORAGE_URL). Send the file.")
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
-    client = storages["artefacts"].connection.meta.client
+    client = storages["artefacts"].connection.meta.client  # type: ignore[attr-defined]
     try:
         answer = client.get_object(Bucket=parts.netloc, Key=parts.path.removeprefix("/"))
         _save(answer["Body"], target, link, most_bytes, promised=answer["ContentLength"])

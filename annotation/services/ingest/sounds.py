@@ -14,7 +14,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 from django.conf import settings
+from numpy.typing import NDArray
 
 from annotation.services.renditions import write_rendition
 from earshot.acoustics.assembly import TurnSound, assemble_turns
@@ -120,7 +122,9 @@ def _prepare(paths: Sequence[Path], starts: Sequence[float | None], folder: Path
     )
 
 
-def _assemble(paths: Sequence[Path], starts: Sequence[float | None]):
+def _assemble(
+    paths: Sequence[Path], starts: Sequence[float | None]
+) -> tuple[NDArray[np.float32], int, int, list[list[float]]]:
     turns = []
     for number, (path, start) in enumerate(zip(paths, starts, strict=True), start=1):
         try:
