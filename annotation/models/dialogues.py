@@ -69,7 +69,7 @@ class DialogueImport(models.Model):
 
 
 class Dialogue(models.Model):
-    """One spoken dialogue of a scenario. Rows are made whole (with turns and audio) in one transaction, or not at all."""
+    """One spoken dialogue of a scenario; made whole, with turns and audio, in one transaction, or not at all."""
 
     dialogue_id = models.CharField(max_length=200, unique=True)  # the manifest's
     scenario = models.ForeignKey(Scenario, on_delete=models.PROTECT, related_name="dialogues")

@@ -7,6 +7,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -17,8 +18,9 @@ from earshot.accounts.models import User
 
 class PairQuerySet(models.QuerySet["Pair"]):
     def open_to(self, annotator: User, study: Study) -> Self:
-        """Pairs that still want a rater and that this annotator never held, in or out of this study's other order."""
-        held = Lease.objects.filter(annotator=annotator, pair__study=study)
+        """Pairs that still want a rater and that this annotator neither holds, judged, skipped nor has a draft for."""
+        lendable_again = Q(state=Lease.State.EXPIRED, judgment__isnull=True)
+        held = Lease.objects.filter(annotator=annotator, pair__study=study).exclude(lendable_again)
         return self.filter(study=study, seats_left__gt=0, is_open=True).exclude(pk__in=held.values("pair"))
 
 
@@ -49,8 +51,13 @@ class Pair(models.Model):
             models.CheckConstraint(
                 condition=Q(kind="identical") | ~Q(dialogue_a=F("dialogue_b")), name="pair_has_two_dialogues"
             ),
+            # In either order: nobody gets both orders of a pair, except as a declared repeat.
             models.UniqueConstraint(
-                fields=["study", "dialogue_a", "dialogue_b"], condition=Q(kind="regular"), name="one_regular_pair"
+                F("study"),
+                Least("dialogue_a", "dialogue_b"),
+                Greatest("dialogue_a", "dialogue_b"),
+                condition=Q(kind="regular"),
+                name="one_regular_pair",
             ),
         ]
 
@@ -116,6 +123,7 @@ class Lease(models.Model):
     skip_reason = models.CharField(max_length=300, blank=True)
     last_sequence = models.PositiveIntegerField(default=0)  # of the last accepted heartbeat
     last_heartbeat_at = models.DateTimeField(null=True, blank=True)
+    credit_balance = models.FloatField(default=0.0)  # seconds of wall time not yet used up by credited listening
     objects = LeaseQuerySet.as_manager()
 
     class Meta:

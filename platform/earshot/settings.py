@@ -1,4 +1,4 @@
-"""All settings, read from environment variables. Safe for development; docs/operations.md lists what production sets."""
+"""All settings, from environment variables. Safe for development; docs/operations.md lists what production sets."""
 
 import secrets
 from pathlib import Path

@@ -1,0 +1,198 @@
+"""Drafts and submits. Values come as shown (+3: right much better) and are stored by dialogue (positive favours a)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from annotation.models import Dimension, Judgment, Lease, Score, Study, TurnMark
+from annotation.services import leases, listening, quality
+
+State = Lease.State
+SCALE = range(-3, 4)
+
+
+@dataclass(frozen=True)
+class ShownScore:
+    """An answer as it stands on the screen: a value with kind `scored`, or one of the kinds that are not a number."""
+
+    kind: str = Score.Kind.SCORED
+    value: int | None = None
+
+    def problem(self) -> str:
+        if self.kind not in Score.Kind.values:
+            return _("'%(kind)s' is no kind of answer. Use scored, both_bad or cannot_tell.") % {"kind": self.kind}
+        if self.kind == Score.Kind.SCORED and (isinstance(self.value, bool) or self.value not in SCALE):
+            return _("%(value)s is not on the scale. Use a whole number from -3 to 3.") % {"value": self.value}
+        if self.kind != Score.Kind.SCORED and self.value is not None:
+            return _("An answer of kind %(kind)s has no number. Leave it out.") % {"kind": self.kind}
+        return ""
+
+
+@transaction.atomic
+def save_draft(
+    lease: Lease,
+    *,
+    scores: Mapping[str, ShownScore | None] | None = None,
+    confidence: int | None = None,
+    reason: str | None = None,
+    at: datetime,
+) -> Judgment:
+    """Keep what was answered so far. Only what is given changes; a score of None is taken back.
+
+    Raises:
+        ValidationError: for an unknown dimension, a value off the scale, or a judgment already submitted.
+    """
+    lease = Lease.objects.select_for_update().select_related("pair__study", "annotator").get(pk=lease.pk)
+    if lease.state not in {State.RESERVED, State.LIVE, State.EXPIRED}:
+        raise ValidationError(
+            _("This pair is %(state)s, so its draft cannot change. Undo the submit first, within ten minutes.")
+            % {"state": lease.get_state_display()}
+        )
+    judgment, _is_new = Judgment.objects.get_or_create(
+        lease=lease, defaults={"is_simulated": lease.annotator.is_simulated, "created_at": at}
+    )
+    if scores:
+        _save_scores(judgment, lease, scores)
+    if confidence is not None:
+        if confidence not in range(1, 6):
+            raise ValidationError(_("A confidence of %(value)s is off the scale from 1 to 5.") % {"value": confidence})
+        judgment.confidence = confidence
+    if reason is not None:
+        if len(reason) > 4000:
+            raise ValidationError(_("The reason has %(n)d characters; at most 4000 fit.") % {"n": len(reason)})
+        judgment.reason = reason
+    judgment.updated_at = at
+    judgment.save(update_fields=["confidence", "reason", "updated_at"])
+    return judgment
+
+
+def _save_scores(judgment: Judgment, lease: Lease, scores: Mapping[str, ShownScore | None]) -> None:
+    dimensions = {dimension.key: dimension for dimension in lease.pair.study.dimensions.all()}
+    for key, shown in scores.items():
+        dimension = dimensions.get(key)
+        if dimension is None:
+            raise ValidationError(
+                _("'%(key)s' is not asked in this study. It asks: %(asked)s.")
+                % {"key": key, "asked": ", ".join(dimensions)}
+            )
+        if shown is None:
+            Score.objects.filter(judgment=judgment, dimension=dimension).delete()
+            continue
+        if problem := shown.problem():
+            raise ValidationError(problem)
+        value = None if shown.value is None else lease.stored_value(shown.value)
+        Score.objects.update_or_create(
+            judgment=judgment, dimension=dimension, defaults={"kind": shown.kind, "value": value}
+        )
+
+
+def missing_answers(judgment: Judgment) -> list[Dimension]:
+    """The study's questions without an answer."""
+    answered = set(judgment.scores.values_list("dimension_id", flat=True))
+    return [dimension for dimension in judgment.lease.pair.study.dimensions.all() if dimension.pk not in answered]
+
+
+@transaction.atomic
+def submit(lease: Lease, *, at: datetime) -> Judgment:
+    """Turn the draft into a judgment. Submitting twice is the same as once; after expiry it is kept as a late one.
+
+    Raises:
+        ValidationError: if answers are missing, too little was heard, or the pair was skipped.
+    """
+    lease = Lease.objects.select_for_update().select_related("pair__study", "annotator").get(pk=lease.pk)
+    leases.expire_if_overdue(lease, at=at)
+    lease.refresh_from_db(fields=["state"])
+    judgment = Judgment.objects.filter(lease=lease).first()
+    if lease.state in {State.SUBMITTED, State.LATE} and judgment is not None:
+        return judgment
+    if lease.state == State.SKIPPED:
+        raise ValidationError(_("You skipped this pair, so it takes no judgment."))
+    if judgment is None:
+        raise ValidationError(_("Nothing was answered yet. Answer every question, then submit."))
+    _check_complete(judgment)
+    if not listening.gate_is_open(lease):
+        raise ValidationError(_("Listen to the parts that are still missing before you submit; your answers are kept."))
+    is_late = lease.state == State.EXPIRED
+    lease.state = State.LATE if is_late else State.SUBMITTED
+    lease.submitted_at = at
+    lease.save(update_fields=["state", "submitted_at"])
+    _seal(judgment, lease, is_late=is_late, at=at)
+    quality.judge_judgment(judgment, at=at)
+    return judgment
+
+
+def _check_complete(judgment: Judgment) -> None:
+    missing = [dimension.name for dimension in missing_answers(judgment)]
+    if judgment.confidence is None:
+        missing.append(_("confidence"))
+    if missing:
+        raise ValidationError(_("Still to answer: %(missing)s.") % {"missing": ", ".join(missing)})
+
+
+def _seal(judgment: Judgment, lease: Lease, *, is_late: bool, at: datetime) -> None:
+    study = lease.pair.study
+    judgment.submitted_at = judgment.updated_at = at
+    judgment.is_late = is_late
+    judgment.judging_seconds = (at - (lease.opened_at or lease.created_at)).total_seconds()
+    judgment.transcript_condition = study.transcript_policy
+    if study.listening_policy != Study.ListeningPolicy.NONE and not judgment.is_simulated:
+        heard = listening.heard_so_far(lease)
+        by_letter = {lease.letter(side): heard[side] for side in listening.SIDES}
+        judgment.coverage_a, judgment.coverage_b = by_letter["a"].coverage, by_letter["b"].coverage
+        judgment.seconds_a, judgment.seconds_b = by_letter["a"].seconds_played, by_letter["b"].seconds_played
+        judgment.stalls = sum(log.stalls for log in lease.listening_logs.all())
+    judgment.save()
+
+
+@dataclass(frozen=True)
+class ShownMark:
+    """A flag on a turn: which side and turn, when in the side's own time (seconds), good or bad, of which dimension."""
+
+    side: str
+    turn: int  # position in the dialogue
+    seconds: float
+    polarity: str
+    dimension: str = ""
+    note: str = ""
+
+
+@transaction.atomic
+def save_marks(lease: Lease, marks: Sequence[ShownMark], *, at: datetime) -> Judgment:
+    """Replace the draft's marks by these.
+
+    Raises:
+        ValidationError: for a side, turn, dimension or polarity that does not exist.
+    """
+    judgment = save_draft(lease, at=at)
+    dimensions = {dimension.key: dimension for dimension in lease.pair.study.dimensions.all()}
+    rows = []
+    for mark in marks:
+        if mark.side not in listening.SIDES or mark.polarity not in TurnMark.Polarity.values:
+            raise ValidationError(_("A mark needs the side left or right, and good or bad."))
+        dialogue = lease.dialogue(mark.side)
+        turn = dialogue.turns.filter(position=mark.turn).first()
+        if turn is None or not 0 <= mark.seconds <= dialogue.seconds:
+            raise ValidationError(
+                _("Turn %(turn)s at %(seconds)s s is outside this dialogue.")
+                % {"turn": mark.turn + 1, "seconds": mark.seconds}
+            )
+        if mark.dimension and mark.dimension not in dimensions:
+            raise ValidationError(_("'%(key)s' is not asked in this study.") % {"key": mark.dimension})
+        rows.append(
+            TurnMark(
+                judgment=judgment,
+                turn=turn,
+                side=lease.letter(mark.side),
+                seconds=mark.seconds,
+                dimension=dimensions.get(mark.dimension),
+                polarity=mark.polarity,
+                note=mark.note[:300],
+            )
+        )
+    judgment.marks.all().delete()
+    TurnMark.objects.bulk_create(rows)
+    return judgment

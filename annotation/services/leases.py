@@ -1,0 +1,253 @@
+"""The life of a lease, as docs/leases.md draws it. Every change of state is one conditional UPDATE, seats included.
+
+claim ──► reserved ──open──► live ──submit──► submitted ──undo within 10 min──► live
+             │                │ └──skip──► skipped                       (seat kept)
+           release          expire ──► expired ──submit──► late        (outside the overlap)
+         (row removed)                   └──revive, if a seat is free──► live
+"""
+
+import random
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Q
+from django.utils.translation import gettext as _
+
+from annotation.models import Judgment, Lease, Pair, Study
+from earshot.accounts.models import User
+
+State = Lease.State
+MAX_RACES_LOST = 100  # claims in a row that another annotator wins; far beyond what was ever seen
+
+
+def next_lease(annotator: User, study: Study, *, at: datetime) -> Lease | None:
+    """The pair this annotator has open in the study, else one newly reserved, else None when no pair is open to them.
+
+    Raises:
+        ValidationError: if the study does not run or the annotator does not belong to it.
+    """
+    check_may_judge(annotator, study)
+    expire_overdue(at=at, study=study)
+    held = Lease.objects.held_by(annotator).select_related("pair__study")
+    current = held.filter(state=State.LIVE, pair__study=study).first()
+    if current is None:
+        current = held.filter(state=State.RESERVED, pair__study=study).first()
+    return current or claim(annotator, study, at=at)
+
+
+def check_may_judge(annotator: User, study: Study) -> None:
+    if study.state != Study.State.RUNNING:
+        raise ValidationError(
+            _("Study '%(study)s' is %(state)s and lends no pairs. Ask its researcher to start it.")
+            % {"study": study, "state": study.get_state_display()}
+        )
+    if not Study.objects.judged_by(annotator).filter(pk=study.pk).exists():
+        raise ValidationError(
+            _("You are not an annotator of study '%(study)s'. Ask its researcher.") % {"study": study}
+        )
+    if annotator.is_simulated and not study.is_simulated:
+        raise ValidationError(
+            _("Study '%(study)s' is for people. Simulated raters judge only in studies marked simulated.")
+            % {"study": study}
+        )
+
+
+def claim(annotator: User, study: Study, *, at: datetime) -> Lease | None:
+    """Take a seat of an open pair, picked uniformly; a race lost on one pair goes on to the next."""
+    for _attempt in range(MAX_RACES_LOST):
+        pair, probability = pick_pair(annotator, study)
+        if pair is None:
+            return None
+        lease = take(pair, annotator, probability=probability, at=at)
+        if lease is not None:
+            return lease
+    return None
+
+
+def pick_pair(annotator: User, study: Study) -> tuple[Pair | None, float]:
+    """An open pair and the probability it was picked with; not the last scenario again unless nothing else is open."""
+    open_pairs = Pair.objects.open_to(annotator, study).order_by("pk")
+    last = Lease.objects.held_by(annotator).filter(pair__study=study).order_by("-created_at", "-pk")
+    last_scenario = last.values_list("pair__scenario", flat=True).first()
+    for candidates in (open_pairs.exclude(scenario=last_scenario), open_pairs):
+        count = candidates.count()
+        if count:
+            chosen = candidates.select_related("dialogue_a", "dialogue_b", "study")[random.randrange(count)]
+            return chosen, 1 / count
+    return None, 0.0
+
+
+def take(pair: Pair, annotator: User, *, probability: float, at: datetime) -> Lease | None:
+    """Reserve `pair` for the annotator, or return None if the race for it was lost."""
+    try:
+        with transaction.atomic():
+            if not pair.take_seat():
+                return None
+            release_reserved(annotator)
+            expired = Lease.objects.filter(pair=pair, annotator=annotator).first()
+            if expired is not None:  # lent before, left without a draft: the same lease lives again
+                return _reserve_again(expired, at=at)
+            side_left, heard_first = balanced_sides(pair, annotator)
+            lease = Lease(
+                pair=pair,
+                annotator=annotator,
+                side_left=side_left,
+                heard_first=heard_first,
+                selection_probability=probability,
+                created_at=at,
+                expires_at=at,
+            )
+            lease.expires_at = at + lease.duration()
+            lease.save()
+            return lease
+    except IntegrityError:  # another tab of this annotator took this pair, or reserved another; its seat is rolled back
+        return Lease.objects.held_by(annotator).filter(state=State.RESERVED, pair__study=pair.study).first()
+
+
+def _reserve_again(expired: Lease, *, at: datetime) -> Lease | None:
+    same = Lease.objects.filter(pk=expired.pk, state=State.EXPIRED)
+    if not same.update(state=State.RESERVED, expires_at=at + expired.duration()):
+        raise IntegrityError("The expired lease was revived in another tab.")
+    expired.refresh_from_db()
+    return expired
+
+
+def balanced_sides(pair: Pair, annotator: User) -> tuple[str, str]:
+    """Which dialogue goes left and which side is heard first, so that pair and rater stay balanced; ties by chance.
+
+    The caller holds the pair's row (its seat was just taken), so that leases of one pair are balanced one by one.
+    """
+    a_left, b_left = Q(side_left="a"), Q(side_left="b")
+    a_first = Q(side_left="a", heard_first="left") | Q(side_left="b", heard_first="right")
+    left_first = Q(heard_first="left")
+    kept = Lease.objects.exclude(state__in=[State.EXPIRED, State.SKIPPED])
+    of_pair = kept.filter(pair=pair).aggregate(
+        left=Count("pk", filter=a_left) - Count("pk", filter=b_left),
+        first=Count("pk", filter=a_first) - Count("pk", filter=~a_first),
+    )
+    of_rater = kept.filter(annotator=annotator, pair__study=pair.study).aggregate(
+        left=Count("pk", filter=a_left) - Count("pk", filter=b_left),
+        first=Count("pk", filter=left_first) - Count("pk", filter=~left_first),
+    )
+    side_left = _lighter("a", "b", of_pair["left"], of_rater["left"])
+    # A side heard first stands for a dialogue once the sides are set: balance the pair by dialogue, the rater by side.
+    first_excess = of_pair["first"] if side_left == "a" else -of_pair["first"]
+    return side_left, _lighter("left", "right", first_excess, of_rater["first"])
+
+
+def _lighter(one: str, other: str, *excesses: int) -> str:
+    """`one` where it was used less so far than `other`; the first excess that is not 0 decides."""
+    for excess in excesses:
+        if excess:
+            return other if excess > 0 else one
+    return random.choice([one, other])
+
+
+def open_lease(lease: Lease, *, at: datetime) -> Lease:
+    """The page opens: reserved → live; an expired one is revived if a seat is free; any other state stays as it is."""
+    expire_if_overdue(lease, at=at)
+    lease.refresh_from_db()
+    if lease.state == State.RESERVED:
+        reserved = Lease.objects.filter(pk=lease.pk, state=State.RESERVED)
+        fresh = {"state": State.LIVE, "expires_at": at + lease.duration()}
+        if lease.opened_at is None:
+            fresh["opened_at"] = at
+        reserved.update(**fresh)
+    elif lease.state == State.EXPIRED:
+        _revive(lease, at=at)
+    lease.refresh_from_db()
+    return lease
+
+
+@transaction.atomic
+def _revive(lease: Lease, *, at: datetime) -> bool:
+    if not lease.pair.take_seat():
+        return False
+    expired = Lease.objects.filter(pk=lease.pk, state=State.EXPIRED)
+    if not expired.update(state=State.LIVE, expires_at=at + lease.duration()):
+        transaction.set_rollback(True)  # somebody else changed it: their seat is theirs, ours goes back
+        return False
+    return True
+
+
+def renew(lease: Lease, *, at: datetime) -> bool:
+    """A sign of life: a live lease lasts on. False if it is not live any more."""
+    live = Lease.objects.filter(pk=lease.pk, state=State.LIVE, expires_at__gt=at)
+    return live.update(expires_at=at + lease.duration()) == 1
+
+
+def expire_overdue(*, at: datetime, study: Study | None = None) -> int:
+    """Give back the seats of leases without a sign of life until their end. Returns how many expired."""
+    overdue = Lease.objects.overdue(at)
+    if study is not None:
+        overdue = overdue.filter(pair__study=study)
+    return sum(expire_if_overdue(lease, at=at) for lease in overdue.select_related("pair"))
+
+
+@transaction.atomic
+def expire_if_overdue(lease: Lease, *, at: datetime) -> bool:
+    still = Lease.objects.filter(pk=lease.pk, expires_at__lte=at)
+    if still.filter(state=State.LIVE).update(state=State.EXPIRED):
+        lease.pair.give_seat_back()
+        return True
+    if lease.opened_at is None:
+        removed, _by_model = still.filter(state=State.RESERVED).delete()  # never seen by anybody
+    else:
+        removed = still.filter(state=State.RESERVED).update(state=State.EXPIRED)
+    if removed:
+        lease.pair.give_seat_back()
+    return bool(removed)
+
+
+@transaction.atomic
+def release_reserved(annotator: User) -> None:
+    """Free what was reserved ahead: at sign-out, at a break, or before another is reserved."""
+    for lease in Lease.objects.held_by(annotator).filter(state=State.RESERVED).select_related("pair"):
+        reserved = Lease.objects.filter(pk=lease.pk, state=State.RESERVED)
+        if lease.opened_at is None:
+            removed, _by_model = reserved.delete()
+        else:  # it was lent before: its heartbeats stay
+            removed = reserved.update(state=State.EXPIRED)
+        if removed:
+            lease.pair.give_seat_back()
+
+
+@transaction.atomic
+def skip(lease: Lease, *, reason: str, at: datetime) -> None:
+    """Hand the pair back; it is not offered to this annotator again.
+
+    Raises:
+        ValidationError: without a reason, or if the lease is not live.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise ValidationError(_("Say why you skip this pair: your reason helps to mend it."))
+    live = Lease.objects.filter(pk=lease.pk, state=State.LIVE)
+    if live.update(state=State.SKIPPED, skip_reason=reason[:300]):
+        lease.pair.give_seat_back()
+        return
+    lease.refresh_from_db()
+    if lease.state == State.EXPIRED:  # its seat is back already
+        Lease.objects.filter(pk=lease.pk, state=State.EXPIRED).update(state=State.SKIPPED, skip_reason=reason[:300])
+    elif lease.state != State.SKIPPED:
+        raise ValidationError(
+            _("This pair is %(state)s, so it cannot be skipped.") % {"state": lease.get_state_display()}
+        )
+
+
+@transaction.atomic
+def undo(lease: Lease, *, at: datetime) -> None:
+    """Take a submitted judgment back to a draft, within ten minutes. The seat is kept.
+
+    Raises:
+        ValidationError: if it is too late, or nothing was submitted.
+    """
+    lease.refresh_from_db()
+    if not lease.can_undo(at):
+        raise ValidationError(
+            _("This judgment can no longer be undone: ten minutes have passed, or it was never submitted.")
+        )
+    submitted = Lease.objects.filter(pk=lease.pk, state=State.SUBMITTED)
+    if submitted.update(state=State.LIVE, submitted_at=None, expires_at=at + lease.duration()):
+        Judgment.objects.filter(lease=lease).update(submitted_at=None, updated_at=at)

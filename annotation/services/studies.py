@@ -1,0 +1,213 @@
+"""Studies and their pairs: create, change, start, copy, and lend seats."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import combinations
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from annotation.models import Dialogue, Dimension, Membership, Pair, Study, System
+from annotation.models.studies import OVERALL, OVERALL_POSITION
+from annotation.services import renditions
+from earshot.accounts.models import User
+from earshot.accounts.services import record_action
+
+LEVEL_TOLERANCE_LU = 0.5  # the two sides of a pair differ by at most this
+DEFAULT_RUBRIC = (
+    (
+        "prosody",
+        "Prosody",
+        "In which dialogue do melody, rhythm and stress of the voices fit better what is being said?",
+    ),
+    (
+        "emotional_continuity",
+        "Emotional continuity",
+        "In which dialogue do the feelings follow more believably from turn to turn?",
+    ),
+    (
+        "immersion",
+        "Immersion",
+        "In which dialogue do timing, pauses and replies make you feel more present in the conversation?",
+    ),
+    (OVERALL, "Overall", "All in all: which of the two dialogues would you rather be in?"),
+)
+
+
+@transaction.atomic
+def create_study(*, title: str, by: User | None, at: datetime, **fields: object) -> Study:
+    """A draft study with the default rubric; its maker becomes a researcher of it."""
+    study = Study(title=title, created_by=by, created_at=at, **fields)
+    study.full_clean(exclude=["created_by"])
+    study.save()
+    for position, (key, name, question) in enumerate(DEFAULT_RUBRIC):
+        Dimension.objects.create(
+            study=study,
+            key=key,
+            name=name,
+            question=question,
+            position=OVERALL_POSITION if key == OVERALL else position,
+        )
+    if by is not None:
+        Membership.objects.create(study=study, user=by, role=Membership.Role.RESEARCHER)
+    record_action(by, "study.created", study)
+    return study
+
+
+@transaction.atomic
+def copy_study(study: Study, *, by: User, at: datetime) -> Study:
+    """The next version: same rules, rubric and members, no pairs and no votes; its rubric can be changed."""
+    newest = Study.objects.filter(title=study.title).order_by("-version").first()
+    copy = Study.objects.get(pk=study.pk)
+    copy.pk = None
+    copy.state = Study.State.DRAFT
+    copy.version = (newest or study).version + 1
+    copy.parent = study
+    copy.created_by, copy.created_at = by, at
+    copy.save()
+    for dimension in study.dimensions.all():
+        dimension.pk = None
+        dimension.study = copy
+        dimension.save()
+    for member in study.memberships.all():
+        Membership.objects.create(study=copy, user=member.user, role=member.role)
+    record_action(by, "study.copied", copy, parent=study.pk)
+    return copy
+
+
+def refuse_rubric_change(study: Study) -> None:
+    """Raises: ValidationError, if votes were given under this rubric."""
+    if study.has_votes:
+        raise ValidationError(
+            _("Study '%(study)s' has votes, so its rubric stays as it is. Copy the study to a new version instead.")
+            % {"study": study}
+        )
+
+
+@transaction.atomic
+def save_dimensions(study: Study, rows: Sequence[dict[str, object]], *, by: User) -> None:
+    """Replace the rubric by these rows (key, name, question, help_text, weight), in order; overall goes last.
+
+    Raises:
+        ValidationError: if the study has votes, a key comes twice, or overall is missing.
+    """
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    refuse_rubric_change(study)
+    keys = [str(row["key"]) for row in rows]
+    if len(set(keys)) != len(keys):
+        raise ValidationError(_("Each dimension needs a key of its own; one comes twice: %(keys)s.") % {"keys": keys})
+    if OVERALL not in keys:
+        raise ValidationError(_("A rubric ends with the dimension 'overall'; add it back."))
+    study.dimensions.all().delete()
+    for position, row in enumerate(rows):
+        dimension = Dimension(study=study, **row)
+        dimension.position = OVERALL_POSITION if dimension.key == OVERALL else position
+        dimension.full_clean()
+        dimension.save()
+    record_action(by, "study.rubric_changed", study, dimensions=keys)
+
+
+TRANSITIONS = {
+    Study.State.RUNNING: {Study.State.DRAFT, Study.State.PAUSED},
+    Study.State.PAUSED: {Study.State.RUNNING},
+    Study.State.FINISHED: {Study.State.RUNNING, Study.State.PAUSED},
+}
+
+
+@transaction.atomic
+def change_state(study: Study, state: str, *, by: User | None) -> None:
+    """Start, pause or finish.
+
+    Raises:
+        ValidationError: if the study is not in a state from which that is possible, or starts without pairs.
+    """
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    if study.state not in TRANSITIONS.get(Study.State(state), set()):
+        raise ValidationError(
+            _("Study '%(study)s' is %(now)s and cannot become %(state)s.")
+            % {"study": study, "now": study.get_state_display(), "state": Study.State(state).label}
+        )
+    if state == Study.State.RUNNING and not study.pairs.exists():
+        raise ValidationError(_("Study '%(study)s' has no pairs yet. Add pairs, then start it.") % {"study": study})
+    study.state = state
+    study.save(update_fields=["state"])
+    record_action(by, f"study.{state}", study)
+
+
+@transaction.atomic
+def add_member(study: Study, user: User, role: str, *, by: User | None) -> Membership:
+    if role == Membership.Role.RESEARCHER and not user.is_researcher:
+        raise ValidationError(
+            _("%(user)s has the role annotator. An admin can make them a researcher first.") % {"user": user}
+        )
+    membership, is_new = Membership.objects.get_or_create(study=study, user=user, role=role)
+    if is_new:
+        record_action(by, "study.member_added", study, user=user.pk, role=role)
+    return membership
+
+
+def plan_pairs(
+    study: Study, systems: Iterable[System], *, reference: System | None = None
+) -> list[tuple[Dialogue, Dialogue]]:
+    """Which pairs would be new: all pairs of systems per scenario, or each system against a reference.
+
+    Which one is called a alternates, so that no system is always a. Existing pairs, in either order, are left out.
+    """
+    wanted = {system.pk for system in systems}
+    dialogues = Dialogue.objects.filter(system__in=wanted, scenario__language=study.language)
+    by_scenario: dict[int, list[Dialogue]] = {}
+    for dialogue in dialogues.select_related("scenario", "system").order_by("scenario_id", "system_id", "pk"):
+        by_scenario.setdefault(dialogue.scenario_id, []).append(dialogue)
+    known = {frozenset(pair) for pair in study.pairs.values_list("dialogue_a", "dialogue_b")}
+    planned: list[tuple[Dialogue, Dialogue]] = []
+    for group in by_scenario.values():
+        for one, other in combinations(group, 2):
+            if one.system_id == other.system_id or frozenset((one.pk, other.pk)) in known:
+                continue
+            if reference is not None and reference.pk not in {one.system_id, other.system_id}:
+                continue
+            planned.append((one, other) if len(planned) % 2 == 0 else (other, one))
+    return planned
+
+
+@transaction.atomic
+def add_pairs(study: Study, dialogues: Sequence[tuple[Dialogue, Dialogue]], *, by: User | None = None) -> list[Pair]:
+    """Make regular pairs, both sides at one level: the lower of the two masters'.
+
+    Raises:
+        ValidationError: if the two dialogues of a pair answer different scenarios, or the study is finished.
+    """
+    if study.state == Study.State.FINISHED:
+        raise ValidationError(_("Study '%(study)s' is finished and takes no more pairs. Copy it.") % {"study": study})
+    pairs = []
+    for one, other in dialogues:
+        if one.scenario_id != other.scenario_id:
+            raise ValidationError(
+                _("%(one)s and %(other)s answer different scenarios and cannot be compared.")
+                % {"one": one, "other": other}
+            )
+        level = common_level(one, other)
+        pairs.append(
+            Pair(
+                study=study,
+                scenario=one.scenario,
+                dialogue_a=one,
+                dialogue_b=other,
+                level_lufs=level,
+                seats_left=study.overlap,
+            )
+        )
+    Pair.objects.bulk_create(pairs)
+    for pair in pairs:
+        for dialogue in (pair.dialogue_a, pair.dialogue_b):
+            if abs(dialogue.level_lufs - pair.level_lufs) > LEVEL_TOLERANCE_LU:
+                renditions.ensure_rendition(dialogue, pair.level_lufs)
+    if pairs:
+        record_action(by, "study.pairs_added", study, pairs=len(pairs))
+    return pairs
+
+
+def common_level(one: Dialogue, other: Dialogue) -> float:
+    """The level for both sides in LUFS: if the target would clip one of them, both are lowered."""
+    return round(min(one.level_lufs, other.level_lufs), 1)
