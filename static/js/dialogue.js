@@ -16,8 +16,10 @@ function startPlayer(root) {
   const draw = () => {
     scene.playhead = audio.currentTime;
     drawLanes(canvas, scene);
-    for (const { element, start, end } of lines)
-      element.toggleAttribute("aria-current", audio.currentTime >= start && audio.currentTime < end);
+    for (const { element, start, end } of lines) {
+      if (audio.currentTime >= start && audio.currentTime < end) element.setAttribute("aria-current", "true");
+      else element.removeAttribute("aria-current");
+    }
   };
   const follow = () => {
     draw();
