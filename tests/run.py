@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,19 +121,20 @@ def production_servers(outcome: Outcome, folder: Path, stack: ExitStack) -> dict
 
 def count(results: Path, phase: str, outcome: Outcome) -> str:
     """Add one pass's tests to the outcome, from pytest's JUnit file; return the counts in words."""
-    passed, failed, skipped = 0, 0, 0
+    passed, failed, reasons = 0, 0, Counter()
     for case in ElementTree.parse(results).getroot().iter("testcase"):
         skip = case.find("skipped")
         if case.find("failure") is not None or case.find("error") is not None:
             failed += 1
         elif skip is not None:
-            skipped += 1
-            outcome.not_run.append(f"{phase}: {case.get('name')} ({skip.get('message')})")
+            reasons[str(skip.get("message")).removeprefix("Skipped: ")] += 1
         else:
             passed += 1
     outcome.passed += passed
     outcome.failed += failed
-    return f"{passed} passed, {failed} failed, {skipped} skipped"
+    for reason, number in reasons.items():
+        outcome.not_run.append(f"{number} {phase} test{'s' if number > 1 else ''} ({reason})")
+    return f"{passed} passed, {failed} failed, {reasons.total()} skipped"
 
 
 def report(outcome: Outcome, seconds: float) -> int:

@@ -146,10 +146,11 @@ def test_pip_becomes_a_progress_line():
         ("ERROR: Could not install: [Errno 28] No space left on device", "The disk is full."),
         ("WARNING: Retrying after NewConnectionError('refused')", "The package registry cannot be reached."),
         ("ERROR: No matching distribution found for torch", "pip could not install Earshot's packages. It said: ERROR"),
+        ("OSError: Readme file does not exist", "pip could not install Earshot's packages. It said: OSError: Readme"),
     ],
 )
-def test_a_failed_pip_becomes_a_sentence(said, sentence):
-    assert explain_pip(["Collecting x", said]).startswith(sentence)
+def test_a_failed_pip_becomes_a_sentence(said, sentence, tmp_path):
+    assert explain_pip(["Collecting x", said, "hint: See above"], tmp_path / "log").startswith(sentence)
 
 
 def test_progress_is_occasional_lines_where_nothing_can_be_rewritten():

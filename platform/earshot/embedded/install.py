@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from earshot.embedded.preflight import SETUP_GIGABYTES, SetupError, check_disk
 from earshot.embedded.processes import die_with_parent
@@ -28,6 +29,7 @@ class Environment:
         self.project = project
         self.python = folder / "bin" / "python"
         self.stamp = folder / "earshot-installed.json"
+        self.log = folder / "earshot-install.log"  # all that pip said at the last installation
 
     def works(self) -> bool:
         """Whether the environment exists, starts, and is of a Python that we support."""
@@ -88,10 +90,10 @@ def install(environment: Environment, extras: tuple[str, ...], progress: Progres
     if not environment.lacks(extras):
         return
     with start_pip(environment, extras) as pip:
-        words = follow_pip(pip, lambda detail: progress.show("Setting up", detail))
+        words = follow_pip(pip, environment.log, lambda detail: progress.show("Setting up", detail))
     progress.clear()
     if pip.returncode:
-        raise SetupError(explain_pip(words))
+        raise SetupError(explain_pip(words, environment.log))
     environment.remember(extras)
 
 
@@ -112,18 +114,22 @@ def start_pip(
     )
 
 
-def follow_pip(pip: subprocess.Popen[str], show: Callable[[str], None]) -> list[str]:
-    """Report pip's output as one moving line until it ends; return its last lines."""
+def follow_pip(pip: subprocess.Popen[str], log: Path, show: Callable[[str], None]) -> list[str]:
+    """Report pip's output as one moving line until it ends, keeping all of it in `log`; return its last lines."""
     words: list[str] = []
-    for detail in read_pip(_lines(pip), words):
-        show(detail)
+    assert pip.stdout is not None
+    with log.open("w") as kept:
+        for detail in read_pip(_keeping(pip.stdout, kept), words):
+            show(detail)
+    pip.wait()
     return words
 
 
-def _lines(pip: subprocess.Popen[str]) -> Iterator[str]:
-    assert pip.stdout is not None
-    yield from pip.stdout
-    pip.wait()
+def _keeping(lines: Iterable[str], kept: TextIO) -> Iterator[str]:
+    for line in lines:
+        if not line.startswith("Progress "):
+            kept.write(line)
+        yield line
 
 
 def read_pip(lines: Iterable[str], words: list[str]) -> Iterator[str]:
@@ -147,18 +153,18 @@ def read_pip(lines: Iterable[str], words: list[str]) -> Iterator[str]:
             yield f"unpacking {line.count(',') + 1} packages"
 
 
-def explain_pip(words: list[str]) -> str:
+def explain_pip(words: list[str], log: Path) -> str:
     """One sentence with a remedy for a pip that failed."""
     said = "\n".join(words)
-    errors = [line for line in words if line.startswith("ERROR:")] or words[-1:]
+    errors = [line for line in words if re.match(r"ERROR:|error:|\w*(Error|Exception): ", line)] or words[-1:]
     if "No space left on device" in said:
         return "The disk is full. Free some space, then run the same command again: it goes on where it stopped."
     if re.search(r"NewConnectionError|ConnectTimeout|Temporary failure in name resolution|ProxyError|SSLError", said):
         return (
             "The package registry cannot be reached. Check the network, or name a mirror with PIP_INDEX_URL, "
-            f"then run the same command again. pip said: {errors[-1] if errors else ''}"
+            f"then run the same command again. All that pip said: {log}"
         )
-    return f"pip could not install Earshot's packages. It said: {' '.join(errors)[:600]}"
+    return f"pip could not install Earshot's packages. It said: {' '.join(errors)[:400]} All of it: {log}"
 
 
 def _last_words(result: subprocess.CompletedProcess[str]) -> str:

@@ -54,7 +54,7 @@ class LearningSide:
         def note(detail: str) -> None:
             self.detail = detail
 
-        self.words = follow_pip(pip, note)
+        self.words = follow_pip(pip, self.environment.log, note)
 
     def finished_words(self) -> str:
         """Show the progress; once pip has ended, return a sentence about how, and be done."""
@@ -66,6 +66,7 @@ class LearningSide:
         status, self.pip = self.pip.returncode, None
         self.progress.clear()
         if status:
-            return f"The learning side is not installed. {explain_pip(self.words)}\nThe next `make run` tries again."
+            reason = explain_pip(self.words, self.environment.log)
+            return f"The learning side is not installed. {reason}\nThe next `make run` tries again."
         self.environment.remember(EXTRA)
         return "The learning side is installed: reward models and policies can train."
