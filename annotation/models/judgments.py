@@ -74,7 +74,8 @@ class Score(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["judgment", "dimension"], name="one_score_per_judgment_and_dimension"),
             models.CheckConstraint(
-                condition=Q(kind="scored", value__gte=-3, value__lte=3)
+                # A null value makes a comparison unknown, which a CHECK lets pass: say that it is not null.
+                condition=Q(kind="scored", value__isnull=False, value__gte=-3, value__lte=3)
                 | (Q(kind__in=["both_bad", "cannot_tell"]) & Q(value__isnull=True)),
                 name="score_value_fits_its_kind",
             ),

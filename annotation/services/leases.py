@@ -71,10 +71,11 @@ def pick_pair(annotator: User, study: Study) -> tuple[Pair | None, float]:
     last = Lease.objects.held_by(annotator).filter(pair__study=study).order_by("-created_at", "-pk")
     last_scenario = last.values_list("pair__scenario", flat=True).first()
     for candidates in (open_pairs.exclude(scenario=last_scenario), open_pairs):
-        count = candidates.count()
-        if count:
-            chosen = candidates.select_related("dialogue_a", "dialogue_b", "study")[random.randrange(count)]
-            return chosen, 1 / count
+        # One query for all ids: between a count and an offset another annotator may take the last pair.
+        ids = candidates.values_list("pk", flat=True)
+        if ids:
+            chosen = Pair.objects.select_related("dialogue_a", "dialogue_b", "study").get(pk=random.choice(ids))
+            return chosen, 1 / len(ids)
     return None, 0.0
 
 
@@ -149,26 +150,22 @@ def open_lease(lease: Lease, *, at: datetime) -> Lease:
     expire_if_overdue(lease, at=at)
     lease.refresh_from_db()
     if lease.state == State.RESERVED:
-        reserved = Lease.objects.filter(pk=lease.pk, state=State.RESERVED)
-        fresh = {"state": State.LIVE, "expires_at": at + lease.duration()}
-        if lease.opened_at is None:
-            fresh["opened_at"] = at
-        reserved.update(**fresh)
+        _make_live(lease, at=at)
     elif lease.state == State.EXPIRED:
         _revive(lease, at=at)
     lease.refresh_from_db()
     return lease
 
 
+def _make_live(lease: Lease, *, at: datetime) -> bool:
+    same = Lease.objects.filter(pk=lease.pk, state=lease.state)
+    return same.update(state=State.LIVE, opened_at=lease.opened_at or at, expires_at=at + lease.duration()) == 1
+
+
 @transaction.atomic
-def _revive(lease: Lease, *, at: datetime) -> bool:
-    if not lease.pair.take_seat():
-        return False
-    expired = Lease.objects.filter(pk=lease.pk, state=State.EXPIRED)
-    if not expired.update(state=State.LIVE, expires_at=at + lease.duration()):
-        transaction.set_rollback(True)  # somebody else changed it: their seat is theirs, ours goes back
-        return False
-    return True
+def _revive(lease: Lease, *, at: datetime) -> None:
+    if lease.pair.take_seat() and not _make_live(lease, at=at):
+        transaction.set_rollback(True)  # another tab changed it first: our seat goes back
 
 
 def renew(lease: Lease, *, at: datetime) -> bool:
@@ -188,28 +185,17 @@ def expire_overdue(*, at: datetime, study: Study | None = None) -> int:
 @transaction.atomic
 def expire_if_overdue(lease: Lease, *, at: datetime) -> bool:
     still = Lease.objects.filter(pk=lease.pk, expires_at__lte=at)
-    if still.filter(state=State.LIVE).update(state=State.EXPIRED):
-        lease.pair.give_seat_back()
-        return True
-    if lease.opened_at is None:
-        removed, _by_model = still.filter(state=State.RESERVED).delete()  # never seen by anybody
-    else:
-        removed = still.filter(state=State.RESERVED).update(state=State.EXPIRED)
-    if removed:
-        lease.pair.give_seat_back()
-    return bool(removed)
+    if not still.filter(state__in=[State.RESERVED, State.LIVE]).update(state=State.EXPIRED):
+        return False
+    lease.pair.give_seat_back()
+    return True
 
 
 @transaction.atomic
 def release_reserved(annotator: User) -> None:
     """Free what was reserved ahead: at sign-out, at a break, or before another is reserved."""
     for lease in Lease.objects.held_by(annotator).filter(state=State.RESERVED).select_related("pair"):
-        reserved = Lease.objects.filter(pk=lease.pk, state=State.RESERVED)
-        if lease.opened_at is None:
-            removed, _by_model = reserved.delete()
-        else:  # it was lent before: its heartbeats stay
-            removed = reserved.update(state=State.EXPIRED)
-        if removed:
+        if Lease.objects.filter(pk=lease.pk, state=State.RESERVED).update(state=State.EXPIRED):
             lease.pair.give_seat_back()
 
 

@@ -1,6 +1,9 @@
-"""What no single row can promise, the database keeps by triggers: on SQLite and on PostgreSQL alike."""
+"""What no single row can promise, the database keeps by triggers: on SQLite and on PostgreSQL alike.
 
-from django.db import migrations
+SQLite rebuilds a table to change its constraints, and loses or trips over triggers then. So a migration that changes
+a table named here begins with `migrations.RunPython(remove, create)` and ends with `migrations.RunPython(create,
+remove)`; tests/annotation/test_invariants.py fails where that was forgotten.
+"""
 
 # name: (table, when, condition that must never hold for the NEW row, message)
 RULES = {
@@ -32,12 +35,12 @@ RULES = {
 }
 
 
-def create(apps, schema_editor):
+def create(apps, schema_editor) -> None:
     for name, (table, when, forbidden, message) in RULES.items():
         if schema_editor.connection.vendor == "postgresql":
-            old_safe = f"IF {forbidden} THEN RAISE EXCEPTION '{message}' USING ERRCODE = 'check_violation'; END IF;"
+            check = f"IF {forbidden} THEN RAISE EXCEPTION '{message}' USING ERRCODE = 'check_violation'; END IF;"
             schema_editor.execute(
-                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {old_safe} RETURN NEW; END $$"
+                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {check} RETURN NEW; END $$"
             )
             schema_editor.execute(
                 f"CREATE TRIGGER {name} BEFORE {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
@@ -50,16 +53,11 @@ def create(apps, schema_editor):
             )
 
 
-def remove(apps, schema_editor):
+def remove(apps, schema_editor) -> None:
     for name, (table, when, *_rest) in RULES.items():
         if schema_editor.connection.vendor == "postgresql":
-            schema_editor.execute(f"DROP TRIGGER {name} ON {table}")
-            schema_editor.execute(f"DROP FUNCTION {name}()")
+            schema_editor.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
+            schema_editor.execute(f"DROP FUNCTION IF EXISTS {name}()")
             continue
         for event in when.split(" OR "):
-            schema_editor.execute(f"DROP TRIGGER {name}_{event.lower()}")
-
-
-class Migration(migrations.Migration):
-    dependencies = [("annotation", "0002_match_pairs_in_either_order")]
-    operations = [migrations.RunPython(create, remove)]
+            schema_editor.execute(f"DROP TRIGGER IF EXISTS {name}_{event.lower()}")
