@@ -139,7 +139,7 @@ def maximise(design: Design, count: Floats, *, ridge: bool) -> Fit:
         gradient = scores.T @ count - penalty * parameters
         step = np.linalg.solve(hessian + _sum_zero(design), gradient)
         if gradient @ step < TOLERANCE:
-            converged = True
+            parameters, converged = parameters + step, True  # so close to the maximum a full step is always right
             break
         size = 1.0
         while (better := _penalised(design, count, parameters + size * step, penalty)) < objective and size > 1e-9:
