@@ -11,7 +11,7 @@ from earshot.jobs import artefacts
 from earshot.jobs import services as jobs
 from tests.annotation.manifests import dialogue, scenario, turns, write_folder
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 
 def bring_in(folder) -> None:

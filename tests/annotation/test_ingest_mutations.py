@@ -16,7 +16,7 @@ from earshot.jobs import services as jobs
 from earshot.jobs.models import Job
 from tests.annotation.manifests import RATE, dialogue, speech, write_folder
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 ROUNDS = 60
 EXTENSIONS = ("wav", "flac", "ogg", "mp3")
