@@ -28,7 +28,7 @@ export function drawIntervals(plot, data, figure) {
   const width = Math.max(240, plot.clientWidth);
   const narrow = width < 520;
   const left = narrow ? 8 : Math.min(200, width * 0.3);
-  const right = narrow ? 8 : 172;
+  const right = narrow ? 8 : 204;
   const rowHeight = narrow ? 52 : ROW;
   const top = 20;
   const height = top + data.rows.length * rowHeight + 44;
