@@ -19,9 +19,8 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
+    "--no-sandbox",  # the sandbox refuses root and many containers; only our own pages are opened here
 ]
-if os.geteuid() == 0:
-    CHROMIUM_ARGUMENTS.append("--no-sandbox")  # Chromium's sandbox refuses to run as root
 
 
 def pytest_configure(config: pytest.Config) -> None:

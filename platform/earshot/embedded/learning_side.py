@@ -14,7 +14,7 @@ from earshot.embedded.progress import ProgressLine
 CUDA_GIGABYTES = 12.0  # PyPI's torch with its CUDA libraries: about 4 GB to fetch, 8 GB unpacked
 CPU_GIGABYTES = 3.0
 EXTRA = ("train",)
-PHASE = "Installing the learning side (Earshot is usable meanwhile)"
+PHASE = "Installing the learning side"
 
 
 class LearningSide:
