@@ -97,7 +97,7 @@ def _decode(file: Any, max_seconds: float) -> tuple[NDArray[np.float32], int]:
         filled += len(frames)
     if filled < expected:
         raise AudioError(f"The header says {expected} frames, but only {filled} can be decoded. Send the file whole.")
-    if loudest < SILENT_BELOW or float(np.abs(samples).max()) < SILENT_BELOW:
+    if loudest < SILENT_BELOW or max(float(samples.max()), -float(samples.min())) < SILENT_BELOW:
         level = f"{20 * math.log10(loudest):.1f} dBFS" if loudest > 0 else "digital zero"
         raise AudioError(f"The whole sound is silent (loudest sample: {level}). Check the recording.")
     return samples, sum(counter.runs for counter in clipped)

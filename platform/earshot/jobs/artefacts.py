@@ -1,7 +1,7 @@
 """Files kept by the SHA-256 of their bytes, in a local folder or an object store. Jobs carry hashes, never paths."""
 
 import hashlib
-import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def put_file(path: Path) -> str:
         place = Path(storage.path(name))
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
-            draft = place.parent / f".{place.name}.{os.getpid()}.draft"
+            draft = place.parent / f".{place.name}.{secrets.token_hex(4)}.draft"  # threads of one process too
             shutil.copyfile(path, draft)
             draft.replace(place)
     elif not storage.exists(name):
