@@ -12,7 +12,7 @@ import pytest
 
 from earshot.embedded import accounts, collected, lock, preflight, warden
 from earshot.embedded.children import Child, describe_status
-from earshot.embedded.install import Environment, explain_pip, read_pip
+from earshot.embedded.install import Environment, explain_pip, install, read_pip
 from earshot.embedded.plan import Plan
 from earshot.embedded.preflight import SetupError
 from earshot.embedded.processes import die_with_parent, end, is_alive, session_members
@@ -115,6 +115,19 @@ def test_an_environment_lacks_what_a_changed_pyproject_may_ask_for(tmp_path):
 
     (tmp_path / "pyproject.toml").write_text("two")
     assert environment.lacks(()) == [""]
+
+
+def test_two_installations_never_run_at_once(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("one")
+    environment = Environment(tmp_path / ".venv", tmp_path)
+
+    with environment.held() as first, environment.held() as second:
+        assert (first, second) == (True, False)
+        with pytest.raises(SetupError, match=r"Another installation into .* is under way"):
+            install(environment, (), ProgressLine(io.StringIO()))
+
+    with environment.held() as later:
+        assert later is True
 
 
 def test_pip_becomes_a_progress_line():

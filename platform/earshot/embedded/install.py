@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -29,7 +31,20 @@ class Environment:
         self.project = project
         self.python = folder / "bin" / "python"
         self.stamp = folder / "earshot-installed.json"
+        self.lock = folder.with_name(f"{folder.name}.lock")  # beside it: the folder itself may be made anew
         self.log = folder / "earshot-install.log"  # all that pip said at the last installation
+
+    @contextmanager
+    def held(self) -> Iterator[bool]:
+        """Keep other installations out; yields False, at once, if one is under way. Two pips together break it."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with self.lock.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
 
     def works(self) -> bool:
         """Whether the environment exists, starts, and is of a Python that we support."""
@@ -84,6 +99,18 @@ class Environment:
 
 def install(environment: Environment, extras: tuple[str, ...], progress: ProgressLine) -> None:
     """Bring the environment up to date, in the foreground; nothing happens if it is."""
+    if environment.works() and not environment.lacks(extras):
+        return
+    with environment.held() as is_ours:
+        if not is_ours:
+            raise SetupError(
+                f"Another installation into {environment.folder} is under way: another make command, or an Earshot "
+                "that still installs its learning side. Wait for it to end, then run the same command again."
+            )
+        _install(environment, extras, progress)
+
+
+def _install(environment: Environment, extras: tuple[str, ...], progress: ProgressLine) -> None:
     if not environment.works():
         progress.show("Setting up", f"a virtual environment in {environment.folder}")
         environment.make()

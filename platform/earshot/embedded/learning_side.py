@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 from earshot.embedded.install import Environment, explain_pip, follow_pip, start_pip
@@ -28,6 +29,7 @@ class LearningSide:
         self.detail = "starting"
         self.words: list[str] = []
         self._reader: threading.Thread | None = None
+        self._lock = ExitStack()
 
     def start(self) -> str:
         """Start pip, unless nothing is to be done; return a sentence if it cannot or need not be done."""
@@ -43,6 +45,8 @@ class LearningSide:
                 f"{error}\nTill then Earshot runs without the learning side. A CPU build of torch needs "
                 f"{CPU_GIGABYTES:g} GB: EARSHOT_TORCH_INDEX=https://download.pytorch.org/whl/cpu make run"
             )
+        if not self._lock.enter_context(self.environment.held()):
+            return "Another installation into .venv is under way; the next `make run` installs the learning side."
         # Started from the main thread: the parent-death signal follows the thread that starts a child.
         further = ["--extra-index-url", index] if index else []
         self.pip = start_pip(self.environment, EXTRA, further, start_new_session=True)
@@ -64,6 +68,7 @@ class LearningSide:
             self.progress.show(PHASE, self.detail)
             return ""
         status, self.pip = self.pip.returncode, None
+        self._lock.close()
         self.progress.clear()
         if status:
             reason = explain_pip(self.words, self.environment.log)
