@@ -6,6 +6,7 @@ It makes the virtual environment, installs into it, and becomes (exec) the super
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def main(arguments: list[str]) -> int:
     """Set up, then run what was asked for. What a person can put right is one sentence and status 1."""
     from earshot.embedded.preflight import SetupError, check_python
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C; exec sets it back
     try:
         check_python(sys.version_info[:2])
         return go(arguments[0] if arguments else "run", arguments[1:])

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from earshot.embedded.preflight import SETUP_GIGABYTES, SetupError, check_disk
-from earshot.embedded.processes import die_with_parent
+from earshot.embedded.processes import die_with_parent, end
 from earshot.embedded.progress import ProgressLine
 
 PIP = "pip>=25,<27"  # the first with `--progress-bar raw` is 24.1; Python 3.11 brings an older one
@@ -58,11 +58,15 @@ class Environment:
         """Make the environment anew: one of another Python, or of a folder that was moved, is replaced."""
         check_disk(self.folder, SETUP_GIGABYTES, "Setting up Earshot")
         command = [sys.executable, "-m", "venv", "--clear", str(self.folder)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        if result.returncode:
+        making = _start(command)
+        try:
+            said, _ = making.communicate()
+        finally:  # after Ctrl-C too: venv starts a pip of its own, which would go on alone
+            end(making, grace_seconds=1)
+        if making.returncode:
             raise SetupError(
                 f"{sys.executable} could not make the virtual environment {self.folder}. On Debian and Ubuntu: "
-                f"apt-get install python3-venv (or python3.11-venv). It said: {_last_words(result)}"
+                f"apt-get install python3-venv (or python3.11-venv). It said: {' '.join(said.split())[-400:]}"
             )
         self.stamp.unlink(missing_ok=True)
         subprocess.run([self.python, "-m", "pip", "install", "--quiet", PIP], capture_output=True, check=False)
@@ -116,28 +120,34 @@ def _install(environment: Environment, extras: tuple[str, ...], progress: Progre
         environment.make()
     if not environment.lacks(extras):
         return
-    with start_pip(environment, extras) as pip:
+    pip = start_pip(environment, extras)
+    try:
         words = follow_pip(pip, environment.log, lambda detail: progress.show("Setting up", detail))
+    finally:
+        end(pip, grace_seconds=3)
     progress.clear()
     if pip.returncode:
         raise SetupError(explain_pip(words, environment.log))
     environment.remember(extras)
 
 
-def start_pip(
-    environment: Environment, extras: Iterable[str], further: Iterable[str] = (), *, start_new_session: bool = False
-) -> subprocess.Popen[str]:
+def start_pip(environment: Environment, extras: Iterable[str], further: Iterable[str] = ()) -> subprocess.Popen[str]:
     """Start pip; `follow_pip` reads what it says."""
+    return _start([*environment.pip_command(extras), *further])
+
+
+def _start(command: list[str]) -> subprocess.Popen[str]:
+    """Start a program that we listen to, in a session of its own, so that we end it with all it started."""
     return subprocess.Popen(
-        [*environment.pip_command(extras), *further],
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
         env={**os.environ, "PYTHONUNBUFFERED": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        start_new_session=True,
         preexec_fn=die_with_parent(signal.SIGTERM),
-        start_new_session=start_new_session,
     )
 
 
@@ -192,8 +202,3 @@ def explain_pip(words: list[str], log: Path) -> str:
             f"then run the same command again. All that pip said: {log}"
         )
     return f"pip could not install Earshot's packages. It said: {' '.join(errors)[:400]} All of it: {log}"
-
-
-def _last_words(result: subprocess.CompletedProcess[str]) -> str:
-    lines = (result.stderr or result.stdout).strip().splitlines()
-    return lines[-1] if lines else f"nothing (status {result.returncode})"

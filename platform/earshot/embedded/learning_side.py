@@ -49,7 +49,7 @@ class LearningSide:
             return "Another installation into .venv is under way; the next `make run` installs the learning side."
         # Started from the main thread: the parent-death signal follows the thread that starts a child.
         further = ["--extra-index-url", index] if index else []
-        self.pip = start_pip(self.environment, EXTRA, further, start_new_session=True)
+        self.pip = start_pip(self.environment, EXTRA, further)
         self._reader = threading.Thread(target=self._follow, args=(self.pip,), daemon=True)
         self._reader.start()
         return ""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -102,7 +103,7 @@ def _signal_leader(session: int, signal_number: int) -> None:
         signal_session(session, signal_number)
 
 
-def end(process: subprocess.Popen[bytes], *, grace_seconds: float = 5.0, first: int = signal.SIGTERM) -> int:
+def end(process: subprocess.Popen[Any], *, grace_seconds: float = 5.0, first: int = signal.SIGTERM) -> int:
     """End one child that was started with `start_new_session=True`, with all it started; return its exit status."""
     end_sessions([process.pid], grace_seconds=grace_seconds, first=first)
     return process.wait()
