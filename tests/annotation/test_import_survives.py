@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from django.db import connections
 
 from annotation.models import Dialogue, DialogueImport, Rendition, Scenario, System, Turn
 from annotation.services import ingest
+from annotation.services.renditions import ensure_rendition
 from earshot.jobs import artefacts
 from earshot.jobs import services as jobs
 from earshot.jobs.models import Job
@@ -148,3 +151,31 @@ def test_two_imports_of_the_same_manifest_at_once_make_it_once(tmp_path, start_w
         entry.refresh_from_db()
     assert sum(entry.dialogues_new for entry in imports) == 3
     assert all(entry.dialogues_new + entry.dialogues_known == 3 for entry in imports)
+
+
+def test_rendition_asked_for_by_many_at_once_is_made_once(tmp_path):
+    dialogue_import = ingest.store_folder_import(ingest.check_folder(write_folder(tmp_path / "m")))
+    with jobs.running(dialogue_import.job_id, 1) as held:
+        ingest.run_import(held)
+    row = Dialogue.objects.get()
+    gate, made, failures = threading.Barrier(8), [], []
+
+    def ask() -> None:
+        try:
+            gate.wait()
+            made.append(ensure_rendition(row, -30.0).pk)
+        except BaseException as error:
+            failures.append(error)
+            raise
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert len(set(made)) == 1
+    assert row.renditions.filter(level_lufs=-30.0).count() == 1

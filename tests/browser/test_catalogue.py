@@ -1,0 +1,142 @@
+"""Dialogues in, by hand: an archive is uploaded, a real worker imports it, its dialogue plays and seeks."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.urls import reverse
+
+from annotation.models import Dialogue, DialogueImport
+from annotation.services import ingest
+from annotation.services.uploads import pack_manifest
+from earshot.accounts.models import Role, User
+from earshot.formats.manifest import read_manifest
+from earshot.jobs import services as jobs
+from tests.annotation.manifests import dialogue, write_folder
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def signed_in_page(open_page, live_server):
+    """A page on which a researcher is signed in: `page = signed_in_page(width=360)`."""
+
+    def open_signed_in(**options):
+        user = User.objects.create_user("rita@lab.example", role=Role.RESEARCHER)
+        session = SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.save()
+        page = open_page(**options)
+        page.context.add_cookies([{"name": "sessionid", "value": session.session_key, "url": live_server.url}])
+        return page
+
+    return open_signed_in
+
+
+def archive(folder):
+    path = folder.parent / "set.zip"
+    pack_manifest(read_manifest(folder), path)
+    return path
+
+
+def bring_in(folder) -> Dialogue:
+    dialogue_import = ingest.store_folder_import(ingest.check_folder(folder))
+    with jobs.running(dialogue_import.job_id, 1) as held:
+        ingest.run_import(held)
+    return Dialogue.objects.latest("pk")
+
+
+def test_uploaded_archive_becomes_dialogues_while_the_page_looks_on(signed_in_page, start_worker, tmp_path):
+    path = archive(write_folder(tmp_path / "m", [dialogue("d1"), dialogue("d2")]))
+    start_worker()
+    page = signed_in_page()
+
+    page.goto(reverse("annotation:new_import"))
+    page.set_input_files("input[type=file]", str(path))
+    page.get_by_role("button", name="Import").click()
+
+    page.get_by_role("heading", name="New dialogues").wait_for(timeout=30_000)
+    assert page.url.endswith(reverse("annotation:import", args=[DialogueImport.objects.get().pk]))
+    assert page.get_by_role("link", name="d2").count() == 1
+    assert Dialogue.objects.count() == 2
+
+
+def test_upload_works_without_script(signed_in_page, tmp_path):
+    path = archive(write_folder(tmp_path / "m"))
+    page = signed_in_page(java_script_enabled=False)
+
+    page.goto(reverse("annotation:new_import"))
+    page.set_input_files("input[type=file]", str(path))
+    page.get_by_role("button", name="Import").click()
+
+    page.get_by_role("heading", name="set").wait_for()
+    assert DialogueImport.objects.get().size_bytes == path.stat().st_size
+
+
+def test_too_large_a_file_is_refused_before_it_is_sent(signed_in_page, tmp_path, settings):
+    settings.MAX_UPLOAD_BYTES = 1000
+    path = tmp_path / "large.zip"
+    path.write_bytes(bytes(2000))
+    page = signed_in_page()
+
+    page.goto(reverse("annotation:new_import"))
+    page.set_input_files("input[type=file]", str(path))
+    page.get_by_role("button", name="Import").click()
+
+    assert "are allowed" in page.locator("input[type=file]").evaluate("input => input.validationMessage")
+    assert page.url.endswith(reverse("annotation:new_import"))
+    assert DialogueImport.objects.count() == 0
+
+
+def test_dialogue_plays_and_seeks_exactly_by_key_and_by_click(signed_in_page, tmp_path):
+    row = bring_in(write_folder(tmp_path / "m", seconds=60))
+    page = signed_in_page()
+    ranges = []
+    page.on("response", lambda answer: "sound" in answer.url and ranges.append(answer.status))
+    now = "document.querySelector('audio').currentTime"
+
+    page.goto(reverse("annotation:dialogue", args=[row.pk]))
+    page.wait_for_function("() => document.querySelector('audio').readyState >= 1")
+    assert page.evaluate("document.querySelector('audio').duration") == pytest.approx(60.0, abs=0.01)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(now) == 5.0
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(now) == pytest.approx(row.turns.filter(start__gt=5.0).first().start, abs=0.01)
+    canvas = page.locator("canvas.lanes")
+    box = canvas.bounding_box()
+    canvas.click(position={"x": box["width"] - 2, "y": box["height"] / 2})
+    assert page.evaluate(now) == pytest.approx(60.0, abs=0.5)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Space")
+    page.wait_for_function(f"() => {now} > 56")
+    page.keyboard.press("Space")
+
+    assert page.evaluate("document.querySelector('audio').paused") is True
+    assert set(ranges) == {206}
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+def test_pages_of_the_catalogue_fit_and_pass_axe(signed_in_page, tmp_path, width):
+    row = bring_in(write_folder(tmp_path / "m", [dialogue("d1"), dialogue("d2", system="a-very-long-system-name" * 4)]))
+    page = signed_in_page(width=width)
+    axe = next((Path(__file__).parent / "vendor" / "axe").glob("axe*.js")).read_text()
+
+    for address in (
+        reverse("annotation:dialogues"),
+        reverse("annotation:dialogue", args=[row.pk]),
+        reverse("annotation:imports"),
+        reverse("annotation:new_import"),
+        reverse("annotation:import", args=[row.source_id]),
+        reverse("annotation:systems"),
+    ):
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+        before = len(page.complaints)
+        page.evaluate(axe)
+        found = page.evaluate("() => axe.run().then(result => result.violations)")
+        del page.complaints[before:]  # the styles that axe itself adds are refused
+        assert [(entry["id"], [node["html"] for node in entry["nodes"]]) for entry in found] == [], address
