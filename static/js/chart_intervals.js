@@ -21,7 +21,7 @@ export function niceTicks(low, high, wanted = 5) {
 }
 
 const shown = (value) => (value < 0 ? `−${Math.abs(value)}` : String(value));
-const twoDigits = (value) => shown(Number(value.toFixed(2)));
+const twoDigits = (value) => value.toFixed(2).replace("-", "−");
 
 /** Draw `data` (kind "interval") into `plot`, replacing what was there. */
 export function drawIntervals(plot, data, figure) {

@@ -41,7 +41,7 @@ function buildTable(rows) {
       if (!index) cell.scope = "col";
       else if (!column) cell.scope = "row";
       if (typeof value === "number" || (!index && typeof rows[1]?.[column] === "number")) cell.className = "num";
-      cell.textContent = typeof value === "number" ? String(Number(value.toPrecision(5))) : value;
+      cell.textContent = typeof value === "number" ? String(Number(value.toPrecision(5))).replace("-", "−") : value;
       line.append(cell);
     });
   });

@@ -22,6 +22,17 @@ function onArrival(entries) {
 }
 
 async function load(canvas) {
+  try {
+    await show(canvas);
+  } catch (error) {
+    // The page around the picture still works, so say it in the picture's own place and leave the rest alone.
+    canvas.title = `${error.message} Reload the page to try again.`;
+    canvas.dataset.failed = "";
+    throw error;
+  }
+}
+
+async function show(canvas) {
   const scene = await readScene(canvas.dataset.dialogue);
   scene.compact = "compact" in canvas.dataset;
   mounted.set(canvas, scene);

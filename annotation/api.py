@@ -1,0 +1,95 @@
+"""The listening room's JSON: heartbeats, drafts, submit. Each view finds the caller's own lease, or there is none."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework import serializers, status
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotation.forms.listening import BeatSerializer, DraftSerializer, SubmitSerializer, sentence_of
+from annotation.models import Lease, Study
+from annotation.queries.listening import lease_of, listening_state, scene_of, transcript_is_shown
+from annotation.services import judgments, leases, listening
+from annotation.views.sound import NO_STORE
+from annotation.views.work import address_after_submit
+from earshot.accounts.models import User
+
+PRIVATE = {"Cache-Control": NO_STORE}
+
+
+def _lease(request: Request, key: str) -> Lease:
+    assert isinstance(request.user, User), "IsAuthenticated lets nobody else in"
+    return lease_of(request.user, key)
+
+
+def _refused(serializer: serializers.Serializer[Any]) -> Response:
+    return Response({"detail": sentence_of(serializer.errors)}, status=status.HTTP_400_BAD_REQUEST, headers=PRIVATE)
+
+
+def _against_the_rules(error: ValidationError) -> Response:
+    return Response({"detail": " ".join(error.messages)}, status=status.HTTP_409_CONFLICT, headers=PRIVATE)
+
+
+@api_view(["POST"])
+def heartbeat(request: Request, key: str) -> Response:
+    """Credit what was played and keep the lease alive. Where the study records no listening, only the latter."""
+    lease = _lease(request, key)
+    serializer = BeatSerializer(data=request.data)
+    if not serializer.is_valid():
+        return _refused(serializer)
+    now = timezone.now()
+    leases.expire_if_overdue(lease, at=now)
+    if lease.pair.study.listening_policy == Study.ListeningPolicy.NONE:
+        outcome: dict[str, Any] = {"accepted": leases.renew(lease, at=now), "refusal": ""}
+    else:
+        stored = listening.record_heartbeat(lease, serializer.beat(), at=now)
+        outcome = {"accepted": stored is not None, "refusal": stored.refusal if stored else ""}
+    return Response(outcome | listening_state(_lease(request, key), at=now), headers=PRIVATE)
+
+
+@api_view(["PATCH"])
+def draft(request: Request, key: str) -> Response:
+    lease = _lease(request, key)
+    serializer = DraftSerializer(data=request.data)
+    if not serializer.is_valid():
+        return _refused(serializer)
+    try:
+        judgment = judgments.save_draft(lease, **serializer.validated_data, at=timezone.now())
+    except ValidationError as error:
+        return _against_the_rules(error)
+    missing = [dimension.key for dimension in judgments.missing_answers(judgment)]
+    if judgment.confidence is None:
+        missing.append("confidence")
+    return Response({"saved_at": judgment.updated_at, "missing": missing}, headers=PRIVATE)
+
+
+@api_view(["POST"])
+def submit(request: Request, key: str) -> Response:
+    lease = _lease(request, key)
+    serializer = SubmitSerializer(data=request.data)
+    if not serializer.is_valid():
+        return _refused(serializer)
+    now = timezone.now()
+    try:
+        judgments.submit(lease, at=now)
+    except ValidationError as error:
+        return _against_the_rules(error)
+    lease.refresh_from_db()
+    address = reverse("annotation:work")
+    if serializer.validated_data["go_on"]:
+        address = address_after_submit(lease, at=now)
+    return Response(
+        {"state": lease.state, "is_late": lease.state == Lease.State.LATE, "next": address}, headers=PRIVATE
+    )
+
+
+@api_view(["GET"])
+def lease_turns(request: Request, key: str, side: str) -> Response:
+    """A side's turns; with their words once the study's transcript policy shows them."""
+    lease = _lease(request, key)
+    with_text = transcript_is_shown(lease, side, says_heard=request.query_params.get("heard") == "1")
+    return Response(scene_of(lease, side, with_text=with_text), headers=PRIVATE)

@@ -1,0 +1,131 @@
+"""What the listening room may know of a pair: nothing that tells which system spoke."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+
+from annotation.models import Dimension, Lease, Rendition, Study
+from annotation.models.studies import OVERALL
+from annotation.services import listening
+from annotation.services.listening import SideHeard
+from annotation.services.renditions import ensure_rendition
+from annotation.services.studies import LEVEL_TOLERANCE_LU
+from earshot.accounts.models import User
+
+LONGEST_ROLE_NAME = 24
+UNHEARD_SECONDS = 0.25  # less of a turn than this is not worth naming
+Listening, Transcript = Study.ListeningPolicy, Study.TranscriptPolicy
+
+
+def lease_of(annotator: User, key: str) -> Lease:
+    """The annotator's own lease with this key; another's is not there at all (404)."""
+    if len(key) > 32:
+        raise Http404
+    whole = Lease.objects.select_related(
+        "annotator", "pair__study", "pair__scenario", "pair__dialogue_a", "pair__dialogue_b"
+    )
+    return get_object_or_404(whole.held_by(annotator), key=key)
+
+
+def questions_for(annotator: User, study: Study) -> list[Dimension]:
+    """The study's questions in an order fixed for this rater and random between raters; overall is always last."""
+
+    def place(dimension: Dimension) -> tuple[bool, bytes]:
+        seed = f"{study.pk}:{annotator.pk}:{dimension.key}"
+        return dimension.key == OVERALL, hashlib.sha256(seed.encode()).digest()
+
+    return sorted(study.dimensions.all(), key=place)
+
+
+def rendition_for(lease: Lease, side: str) -> Rendition:
+    """The bytes to play on this side: at the pair's level, or the master's own where the two hardly differ."""
+    dialogue = lease.dialogue(side)
+    is_near = abs(dialogue.level_lufs - lease.pair.level_lufs) <= LEVEL_TOLERANCE_LU
+    return ensure_rendition(dialogue, dialogue.level_lufs if is_near else lease.pair.level_lufs)
+
+
+def transcript_is_shown(lease: Lease, side: str, *, says_heard: bool = False) -> bool:
+    """Whether this side's words may be read now.
+
+    Args:
+        says_heard: the page's word that the side was played to its end; taken only where no listening is recorded.
+    """
+    study = lease.pair.study
+    if study.transcript_policy == Transcript.AFTER_FIRST_LISTEN:
+        if study.listening_policy == Listening.NONE:
+            return says_heard
+        return listening.heard_so_far(lease)[side].coverage >= study.coverage_wanted
+    return study.transcript_policy == Transcript.ALWAYS
+
+
+def scene_of(lease: Lease, side: str, *, with_text: bool) -> dict[str, Any]:
+    """What one side's drawing and turn list need. Speakers go by role: a voice's own name could tell the system."""
+    dialogue = lease.dialogue(side)
+    rows = list(dialogue.turns.defer("reasoning").all())
+    names = _names_of_speakers(rows, lease.pair.scenario.roles or {})
+    turns = [
+        {
+            "speaker": names[row.role, row.speaker],
+            "role": row.role,
+            "start": round(row.start, 3),
+            "end": round(row.end, 3),
+            "scenario_turn": row.scenario_turn,
+            **({"text": row.text} if with_text else {}),
+        }
+        for row in rows
+    ]
+    return {"duration": round(dialogue.seconds, 3), "turns": turns, "has_text": with_text}
+
+
+def _names_of_speakers(rows: Iterable[Any], roles: dict[str, str]) -> dict[tuple[str, str], str]:
+    by_role: dict[str, list[str]] = {}
+    for row in rows:
+        speakers = by_role.setdefault(row.role, [])
+        if row.speaker not in speakers:
+            speakers.append(row.speaker)
+    names = {}
+    for role, speakers in by_role.items():
+        given = str(roles.get(role, "")).strip()
+        name = given if 0 < len(given) <= LONGEST_ROLE_NAME else role
+        name = name[:1].upper() + name[1:]
+        for number, speaker in enumerate(speakers, start=1):
+            names[role, speaker] = f"{name} {number}" if len(speakers) > 1 else name
+    return names
+
+
+def listening_state(lease: Lease, *, at: datetime) -> dict[str, Any]:
+    """What the page is told with every heartbeat: the lease, the gate, and per side what was heard and is missing."""
+    study = lease.pair.study
+    is_recorded = study.listening_policy != Listening.NONE
+    heard = listening.heard_so_far(lease) if is_recorded else {}
+    return {
+        "state": lease.state,
+        "seconds_left": max(0, round((lease.expires_at - at).total_seconds())),
+        "last_sequence": lease.last_sequence,
+        "gate_open": listening.gate_is_open(lease),
+        "sides": {side: _side_state(lease, heard[side]) for side in heard},
+    }
+
+
+def _side_state(lease: Lease, side: SideHeard) -> dict[str, Any]:
+    turns = lease.dialogue(side.side).turns.values_list("position", "start", "end")
+    missing_turns = [
+        position + 1
+        for position, start, end in turns
+        if listening.length(listening.intersect([[start, end]], side.missing)) > UNHEARD_SECONDS
+    ]
+    return {
+        "coverage": round(side.coverage, 4),
+        "is_enough": side.coverage >= lease.pair.study.coverage_wanted,
+        "heard": _rounded(side.heard),
+        "missing": _rounded(side.missing),
+        "missing_turns": missing_turns,
+    }
+
+
+def _rounded(stretches: list[list[float]]) -> list[list[float]]:
+    return [[round(start, 2), round(end, 2)] for start, end in stretches]
