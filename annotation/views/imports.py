@@ -56,7 +56,13 @@ def _new_import(request: SignedInRequest, handler: CappedUploadHandler) -> HttpR
 def show_import(request: SignedInRequest, pk: int) -> HttpResponse:
     dialogue_import = get_object_or_404(DialogueImport.objects.select_related("job", "created_by"), pk=pk)
     template = "annotation/imports/_outcome.html" if request.htmx else "annotation/imports/detail.html"
-    context: dict[str, Any] = {"dialogue_import": dialogue_import, "job": dialogue_import.job}
+    job, person = dialogue_import.job, request.user
+    context: dict[str, Any] = {
+        "dialogue_import": dialogue_import,
+        "job": job,
+        # Every researcher sees every import, but a job's own page only who started it, and admins.
+        "may_open_job": job is not None and (person.is_admin or job.created_by_id == person.pk),
+    }
     if dialogue_import.dialogues_new:
         context["new_dialogues"] = dialogue_import.dialogues.select_related("scenario", "system").order_by("pk")[:50]
     return render(request, template, context)

@@ -156,6 +156,17 @@ def test_page_of_a_waiting_import_asks_again(client, researcher):
     assert 'hx-trigger="every 2s"' in page
 
 
+def test_progress_of_ones_own_job_is_live_and_of_anothers_only_shown(client, researcher):
+    mine, anothers = make_import("mine"), make_import("another's")
+    Job.objects.filter(pk=mine.job_id).update(created_by=researcher)
+
+    pages = [client.get(reverse("annotation:import", args=[row.pk])).content.decode() for row in (mine, anothers)]
+
+    assert reverse("jobs:progress", args=[mine.job_id]) in pages[0]
+    assert reverse("jobs:progress", args=[anothers.job_id]) not in pages[1]
+    assert "0 of 100 %" in pages[1]
+
+
 def test_asking_again_gives_the_outcome_alone(client, researcher):
     response = client.get(reverse("annotation:import", args=[make_import().pk]), headers={"HX-Request": "true"})
 
