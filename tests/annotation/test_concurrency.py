@@ -40,6 +40,7 @@ def judge_until_nothing_is_left(annotator, study, clock: Clock, seed: int, log: 
     die = random.Random(seed)
     mishaps = 0
     while True:
+        connections.close_all()  # as between two requests: the pool is smaller than the crowd
         lease = leases.next_lease(annotator, study, at=clock.now())
         if lease is None:
             return
@@ -116,7 +117,8 @@ def test_a_check_then_insert_control_does_over_assign_so_the_test_above_can_fail
 
     def check_then_insert(annotator) -> None:
         taken = Lease.objects.filter(pair=pair).count()
-        barrier.wait()
+        connections.close_all()  # back to the pool, which is smaller than the crowd
+        barrier.wait(timeout=60)
         if taken < OVERLAP:
             Lease.objects.create(pair=pair, annotator=annotator, side_left="a", heard_first="left", expires_at=NOW)
 
