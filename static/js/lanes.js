@@ -38,7 +38,7 @@ export function drawLanes(canvas, scene) {
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.drawImage(picture.still, 0, 0);
   context.scale(ratio, ratio);
-  if (scene.playhead != null) drawPlayhead(context, picture.layout, picture.colours, scene.playhead);
+  if (scene.playhead != null) drawPlayhead(context, picture, scene.playhead, ratio);
   canvas.dataset.drawn = "";
 }
 
@@ -253,8 +253,8 @@ function drawMark(context, layout, colours, mark) {
   context.fill();
 }
 
-function drawPlayhead(context, layout, colours, seconds) {
-  const x = layout.x(seconds);
+function drawPlayhead(context, { layout, colours }, seconds, ratio) {
+  const x = Math.round(layout.x(seconds) * ratio) / ratio; // on whole device pixels, so that it stays sharp
   context.fillStyle = colours.now;
   context.shadowColor = colours.now;
   context.shadowBlur = 6;
