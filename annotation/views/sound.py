@@ -17,6 +17,10 @@ from earshot.jobs import artefacts
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 64 * 1024  # 1.4 s of a rendition at 24 kHz
+# Browsers ask for all that follows ("bytes=0-"), take a minute ahead and then stop reading, as long as they play: a few
+# such answers would hold every thread of the server. A shorter one fits into the socket's buffer, so its thread is free
+# at once, and the browser asks on from where it ended (Content-Range says what was sent: RFC 9110, 15.3.7).
+LONGEST_ANSWER_BYTES = 1024 * 1024  # 22 s of a rendition at 24 kHz
 NO_STORE = "private, no-store"
 _ONE_RANGE = re.compile(r"[ \t]*bytes[ \t]*=[ \t]*([0-9]*)[ \t]*-[ \t]*([0-9]*)[ \t]*", re.IGNORECASE)
 _BEYOND_ANY_FILE = 10**18
@@ -41,9 +45,10 @@ class ByteRange:
 
 
 def asked_range(request: HttpRequest, size: int) -> ByteRange:
-    """The bytes that a request asks for. What is malformed, or names several ranges, asks for the whole file.
+    """The bytes to answer a request with: of a range, at most its first LONGEST_ANSWER_BYTES.
 
-    So does an If-Range: we send no validator, hence it can match none of ours (RFC 9110, 13.1.5).
+    What is malformed, or names several ranges, asks for the whole file. So does an If-Range: no validator is ever sent,
+    so it can match none (RFC 9110, 13.1.5).
 
     Raises:
         RangeNotSatisfiable: if no byte of the file is asked for.
@@ -61,6 +66,7 @@ def asked_range(request: HttpRequest, size: int) -> ByteRange:
         return whole
     else:
         start, end = first, size if last is None else min(last + 1, size)
+    end = min(end, start + LONGEST_ANSWER_BYTES)
     if start >= end:
         raise RangeNotSatisfiable(f"The file has {size} bytes; none of them lies in {found.group().strip()!r}.")
     return ByteRange(start, end, size)
@@ -83,6 +89,8 @@ def send_range(
     delivered: Callable[[int, int], None] | None = None,
 ) -> HttpResponseBase:
     """Answer with the bytes of an artefact that were asked for: 200, 206 or 416, without a validator or a file name.
+
+    Where nginx sends the bytes it reads the range itself, to its end: it has no threads to lose.
 
     Args:
         size: of the artefact, in bytes.

@@ -6,7 +6,7 @@ from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotation.views.sound import BLOCK_BYTES, asked_range, send_range
+from annotation.views.sound import BLOCK_BYTES, LONGEST_ANSWER_BYTES, asked_range, send_range
 from earshot.jobs import artefacts
 
 SOUND = bytes(range(256)) * 10
@@ -104,6 +104,17 @@ def test_no_answer_carries_a_validator_or_a_name(sound):
     for asked in (None, "bytes=0-9", "bytes=9999-"):
         headers = {name.lower() for name in ask(sound, asked).headers}
         assert headers.isdisjoint({"etag", "last-modified", "content-disposition", "expires"})
+
+
+@pytest.mark.parametrize("asked", ["bytes=5-", "bytes=5-3000000", "bytes=-2999995"])
+def test_long_range_is_answered_in_pieces_so_that_a_paused_player_holds_no_thread(asked):
+    content = bytes(3_000_000)
+
+    response = ask(artefacts.put_bytes(content), asked, content=content)
+
+    assert response.status_code == 206
+    assert response["Content-Range"] == f"bytes 5-{5 + LONGEST_ANSWER_BYTES - 1}/3000000"
+    assert len(body(response)) == int(response["Content-Length"]) == LONGEST_ANSWER_BYTES
 
 
 @pytest.mark.django_db  # the end of an answer looks after the connection

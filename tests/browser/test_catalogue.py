@@ -11,6 +11,7 @@ from django.urls import reverse
 from annotation.models import Dialogue, DialogueImport
 from annotation.services import ingest
 from annotation.services.uploads import pack_manifest
+from annotation.views.sound import LONGEST_ANSWER_BYTES
 from earshot.accounts.models import Role, User
 from earshot.formats.manifest import read_manifest
 from earshot.jobs import services as jobs
@@ -117,6 +118,32 @@ def test_dialogue_plays_and_seeks_exactly_by_key_and_by_click(signed_in_page, tm
 
     assert page.evaluate("document.querySelector('audio').paused") is True
     assert set(ranges) == {206}
+
+
+def test_sound_that_comes_in_pieces_plays_without_a_gap(signed_in_page, tmp_path):
+    row = bring_in(write_folder(tmp_path / "m", seconds=60))
+    page = signed_in_page()
+    answers = []
+    page.on("response", lambda answer: "sound" in answer.url and answers.append(answer.headers.get("content-range")))
+    page.goto(reverse("annotation:dialogue", args=[row.pk]))
+    page.wait_for_function("() => document.querySelector('audio').readyState >= 3")
+    first_piece_ends = LONGEST_ANSWER_BYTES / 48_000  # seconds
+
+    page.evaluate(
+        """from => {
+            const audio = document.querySelector('audio');
+            audio.currentTime = from;
+            window.gaps = [];
+            const note = () => window.gaps.push(audio.currentTime);
+            audio.addEventListener('playing', () => audio.addEventListener('waiting', note), { once: true });
+            return audio.play();
+        }""",
+        first_piece_ends - 1.5,
+    )
+    page.wait_for_function("end => document.querySelector('audio').currentTime > end", arg=first_piece_ends + 1.5)
+
+    assert len(set(answers)) > 1
+    assert page.evaluate("() => window.gaps") == []
 
 
 @pytest.mark.parametrize("width", [1440, 360])
