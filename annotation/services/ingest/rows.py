@@ -93,7 +93,8 @@ def _store(
     scenarios = _make_scenarios(manifest)
     systems = _make_systems(manifest)
     known = known_dialogues(entry.dialogue.dialogue_id for entry in prepared)
-    new = [entry for entry in prepared if entry.dialogue.dialogue_id not in known]
+    # In the order of their ids, as scenarios and systems: two imports at once can then wait, but never in a circle.
+    new = sorted((e for e in prepared if e.dialogue.dialogue_id not in known), key=lambda e: e.dialogue.dialogue_id)
     for start in range(0, len(new), BATCH):
         batch = new[start : start + BATCH]
         rows = Dialogue.objects.bulk_create(
@@ -124,8 +125,9 @@ def _refuse_conflicts(manifest: Manifest, prepared: Sequence[PreparedDialogue]) 
 
 def _make_scenarios(manifest: Manifest) -> dict[str, Scenario]:
     known = known_scenarios(scenario.scenario_id for scenario in manifest.scenarios)
-    new = [scenario for scenario in manifest.scenarios if scenario.scenario_id not in known]
-    Scenario.objects.bulk_create((_scenario_row(scenario) for scenario in new), BATCH)
+    new = (scenario for scenario in manifest.scenarios if scenario.scenario_id not in known)
+    in_order = sorted(new, key=lambda scenario: scenario.scenario_id)
+    Scenario.objects.bulk_create((_scenario_row(scenario) for scenario in in_order), BATCH)
     wanted = {dialogue.scenario_id for dialogue in manifest.dialogues}
     found = (Scenario.objects.filter(scenario_id__in=batch) for batch in batched(wanted))
     return {row.scenario_id: row for rows in found for row in rows}
