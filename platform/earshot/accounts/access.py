@@ -8,6 +8,8 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
+from earshot.accounts.models import User
+
 View = Callable[..., HttpResponseBase]
 
 
@@ -29,3 +31,9 @@ researcher_required = _require(
     "is_researcher", "This page is for researchers. Ask an admin for the role if you need it."
 )
 admin_required = _require("is_admin", "This page is for admins. Ask one of them to do this for you.")
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The person behind a request that a decorator above has let in."""
+    assert isinstance(request.user, User)
+    return request.user

@@ -1,4 +1,4 @@
-"""People: who they are and which of the three roles they have. Which studies they belong to is annotation.Membership."""
+"""People: who they are and which of the three roles they have. Their studies are annotation.Membership."""
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
@@ -30,7 +30,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(_("e-mail address"), unique=True)
     name = models.CharField(_("name"), max_length=120, blank=True)
     role = models.CharField(_("role"), max_length=12, choices=Role.choices, default=Role.ANNOTATOR)
-    is_active = models.BooleanField(_("may sign in"), default=True)
+    is_active = models.BooleanField(_("may sign in"), default=True)  # type: ignore[misc]
     is_simulated = models.BooleanField(_("simulated rater"), default=False)  # can never sign in
     date_joined = models.DateTimeField(default=timezone.now)
 

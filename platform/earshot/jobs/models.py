@@ -96,6 +96,11 @@ class Job(models.Model):
         return self.title
 
     @property
+    def percent(self) -> int:
+        """Whole percent; 100 only when nothing is left to do."""
+        return int(self.progress * 100)
+
+    @property
     def may_be_started_again(self) -> bool:
         return self.state in {self.State.FAILED, self.State.CANCELLED}
 

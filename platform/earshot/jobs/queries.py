@@ -1,0 +1,34 @@
+from typing import Any
+
+from earshot.accounts.models import User
+from earshot.jobs.models import Job, JobLogLine, JobMetric
+
+LOG_TAIL_LINES = 200
+MOST_POINTS = 2000  # of one curve on the page; a longer one is thinned evenly, its last point always kept
+
+
+def kinds_visible_to(user: User) -> list[str]:
+    """The kinds of job this person can filter by."""
+    return list(Job.objects.visible_to(user).order_by("kind").values_list("kind", flat=True).distinct())
+
+
+def log_tail(job: Job, *, lines: int = LOG_TAIL_LINES) -> list[JobLogLine]:
+    """The newest lines of the log, the oldest of them first."""
+    return list(job.log_lines.order_by("-id")[:lines])[::-1]
+
+
+def curve_names(job: Job) -> list[str]:
+    return list(job.metrics.order_by("name").values_list("name", flat=True).distinct())
+
+
+def curve(job: Job, name: str) -> dict[str, Any]:
+    """One metric as a line plot (docs/look.md, "Charts")."""
+    points = list(JobMetric.objects.filter(job=job, name=name).order_by("step").values_list("step", "value"))
+    stride = -(-len(points) // MOST_POINTS) or 1
+    thinned = points[::stride] + (points[-1:] if len(points) % stride != 1 and stride > 1 else [])
+    return {
+        "kind": "line",
+        "x": {"label": "step", "values": [step for step, _ in thinned]},
+        "y": {"label": name},
+        "series": [{"label": name, "values": [value for _, value in thinned]}],
+    }
