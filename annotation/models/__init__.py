@@ -3,7 +3,7 @@
 from annotation.models.dialogues import Dialogue, DialogueImport, Rendition, Scenario, System, Turn
 from annotation.models.judgments import Judgment, QualityVerdict, Score, TurnMark
 from annotation.models.pairs import Heartbeat, Lease, ListeningLog, Pair
-from annotation.models.snapshots import Snapshot
+from annotation.models.snapshots import Snapshot, SnapshotFamily
 from annotation.models.studies import Dimension, Membership, Study
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Scenario",
     "Score",
     "Snapshot",
+    "SnapshotFamily",
     "Study",
     "System",
     "Turn",

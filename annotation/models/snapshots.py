@@ -1,3 +1,4 @@
+import secrets
 from typing import Any
 
 from django.conf import settings
@@ -7,6 +8,23 @@ from django.utils import timezone
 
 from annotation.models.studies import Study
 from earshot.jobs.models import Job
+
+
+def new_family_secret() -> str:
+    return secrets.token_hex(32)
+
+
+class SnapshotFamily(models.Model):
+    """The snapshots of a study and its copies. Its secret makes their pseudonyms: stable in here, unlinkable outside."""
+
+    study = models.OneToOneField(Study, on_delete=models.PROTECT, related_name="snapshot_family")  # the oldest version
+    secret = models.CharField(max_length=64, default=new_family_secret)
+
+    class Meta:
+        verbose_name_plural = "snapshot families"
+
+    def __str__(self) -> str:
+        return f"snapshots of {self.study}"
 
 
 class Snapshot(models.Model):
