@@ -18,7 +18,7 @@ if "EARSHOT_TEST_ROOT" not in os.environ:  # the controller makes it, its worker
     atexit.register(shutil.rmtree, os.environ["EARSHOT_TEST_ROOT"], ignore_errors=True)
 
 data_dir = Path(os.environ["EARSHOT_TEST_ROOT"]) / worker
-data_dir.mkdir(parents=True, exist_ok=True)
+(data_dir / "static").mkdir(parents=True, exist_ok=True)  # WhiteNoise warns of a folder that is not there
 os.environ["EARSHOT_DATA_DIR"] = str(data_dir)
 os.environ["EARSHOT_SECRET_KEY"] = "only for tests, never for people"
 os.environ.setdefault("EARSHOT_HOSTS", "localhost,127.0.0.1,testserver")
