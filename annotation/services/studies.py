@@ -143,7 +143,7 @@ def add_member(study: Study, user: User, role: str, *, by: User | None) -> Membe
         )
     membership, is_new = Membership.objects.get_or_create(study=study, user=user, role=role)
     if is_new:
-        record_action(by, "study.member_added", study, user=user.pk, role=role)
+        record_action(by, "study.member_added", study, member=user.pk, role=role)
     return membership
 
 
