@@ -45,10 +45,9 @@ class ByteRange:
 
 
 def asked_range(request: HttpRequest, size: int) -> ByteRange:
-    """The bytes to answer a request with: of a range, at most its first LONGEST_ANSWER_BYTES.
+    """The bytes that a request asks for. What is malformed, or names several ranges, asks for the whole file.
 
-    What is malformed, or names several ranges, asks for the whole file. So does an If-Range: no validator is ever sent,
-    so it can match none (RFC 9110, 13.1.5).
+    So does an If-Range: no validator is ever sent, so it can match none (RFC 9110, 13.1.5).
 
     Raises:
         RangeNotSatisfiable: if no byte of the file is asked for.
@@ -66,7 +65,6 @@ def asked_range(request: HttpRequest, size: int) -> ByteRange:
         return whole
     else:
         start, end = first, size if last is None else min(last + 1, size)
-    end = min(end, start + LONGEST_ANSWER_BYTES)
     if start >= end:
         raise RangeNotSatisfiable(f"The file has {size} bytes; none of them lies in {found.group().strip()!r}.")
     return ByteRange(start, end, size)
@@ -85,7 +83,7 @@ def send_range(
     content_type: str = "audio/wav",
     size: int,
     cache_control: str = NO_STORE,
-    at_most: int | None = None,
+    at_most: int = LONGEST_ANSWER_BYTES,
     delivered: Callable[[int, int], None] | None = None,
 ) -> HttpResponseBase:
     """Answer with the bytes of an artefact that were asked for: 200, 206 or 416, without a validator or a file name.
@@ -94,11 +92,10 @@ def send_range(
 
     Args:
         size: of the artefact, in bytes.
-        at_most: bytes in one 206 (RFC 9110, 15.3.7 allows fewer than asked; browsers then ask for the rest). No thread
-            of ours then waits for a browser that plays. Such a piece counts as delivered when it is sent, whole: of a
-            reply it breaks off, a browser keeps what it has and asks for no byte of it again. Not where nginx sends.
-        delivered: called with (start, end) as bytes leave: after each block of at most BLOCK_BYTES that the browser
-            took, or once for all where nginx sends them. Ends are exclusive. It must not raise.
+        at_most: bytes in one 206, see LONGEST_ANSWER_BYTES. Not where nginx sends them.
+        delivered: called with (start, end), ends exclusive, as bytes leave; it must not raise. A range counts as
+            delivered when it is sent, whole: of a reply it breaks off, a browser keeps what it has and asks for no byte
+            of it again. A whole file counts block by block, as the browser takes it.
     Raises:
         Http404: if the store does not have the artefact.
     """
@@ -109,21 +106,21 @@ def send_range(
         return _finish(response, cache_control)
     if settings.ACCEL_REDIRECT_PREFIX:
         return _finish(_leave_to_nginx(request, sha256, asked, content_type, delivered), cache_control)
-    if at_most is not None and asked.is_partial:
+    if asked.is_partial:
         asked = replace(asked, end=min(asked.end, asked.start + at_most))
     headers = {"Content-Length": str(asked.length)}
     if asked.is_partial:
         headers["Content-Range"] = f"bytes {asked.start}-{asked.end - 1}/{size}"
     body: Iterator[bytes] = iter(())
     if request.method != "HEAD":
-        if at_most is not None and asked.is_partial and delivered is not None:
+        file = _open(sha256)
+        if asked.is_partial and delivered is not None:
             delivered(asked.start, asked.end)
             delivered = None
-        body = _blocks(_open(sha256), asked, delivered)
+        body = _blocks(file, asked, delivered)
     status = 206 if asked.is_partial else 200
-    return _finish(
-        StreamingHttpResponse(body, status=status, content_type=content_type, headers=headers), cache_control
-    )
+    response = StreamingHttpResponse(body, status=status, content_type=content_type, headers=headers)
+    return _finish(response, cache_control)
 
 
 def _finish(response: HttpResponseBase, cache_control: str) -> HttpResponseBase:

@@ -118,20 +118,39 @@ def test_long_range_is_answered_in_pieces_so_that_a_paused_player_holds_no_threa
 
 
 @pytest.mark.django_db  # the end of an answer looks after the connection
-def test_blocks_are_reported_as_they_are_taken():
+def test_whole_sound_counts_as_delivered_block_by_block_as_it_is_taken():
     content = bytes(2 * BLOCK_BYTES + 10)
     told: list[tuple[int, int]] = []
-    response = ask(
-        artefacts.put_bytes(content), "bytes=5-", content=content, delivered=lambda *place: told.append(place)
-    )
+    response = ask(artefacts.put_bytes(content), content=content, delivered=lambda *place: told.append(place))
     blocks = iter(response.streaming_content)
 
     next(blocks)
     assert told == []  # the first block is handed over, but nobody asked for more yet
     next(blocks)
-    assert told == [(5, 5 + BLOCK_BYTES)]
+    assert told == [(0, BLOCK_BYTES)]
     response.close()
-    assert told == [(5, 5 + BLOCK_BYTES)]  # the browser went away: the second block is not counted
+    assert told == [(0, BLOCK_BYTES)]  # the browser went away: the second block is not counted
+
+
+def test_range_counts_as_delivered_once_and_only_as_far_as_it_is_sent():
+    content = bytes(3_000_000)
+    told: list[tuple[int, int]] = []
+
+    response = ask(
+        artefacts.put_bytes(content), "bytes=5-", content=content, delivered=lambda *place: told.append(place)
+    )
+
+    assert len(body(response)) == LONGEST_ANSWER_BYTES
+    assert told == [(5, 5 + LONGEST_ANSWER_BYTES)]
+
+
+def test_missing_sound_counts_as_nothing(sound):
+    told: list[tuple[int, int]] = []
+
+    with pytest.raises(Http404):
+        ask("0" * 64, "bytes=0-", delivered=lambda *place: told.append(place))
+
+    assert told == []
 
 
 def test_all_blocks_are_reported_once_when_the_sound_was_taken_whole(sound):
@@ -162,6 +181,16 @@ def test_nginx_sends_the_bytes_where_a_prefix_is_set(sound, settings):
     assert response["Cache-Control"] == "private, no-store"
     assert response.content == b""
     assert told == [(10, 20)]
+
+
+def test_all_that_nginx_sends_counts_as_delivered(settings):
+    settings.ACCEL_REDIRECT_PREFIX = "/artefacts/"
+    content = bytes(3_000_000)
+    told: list[tuple[int, int]] = []
+
+    ask(artefacts.put_bytes(content), "bytes=5-", content=content, delivered=lambda *place: told.append(place))
+
+    assert told == [(5, 3_000_000)]
 
 
 def test_missing_artefact_is_not_found(sound):
