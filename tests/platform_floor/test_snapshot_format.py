@@ -31,35 +31,73 @@ SOUND_A, SOUND_B = b"fLaC of a", b"fLaC of b"
 HASH_A, HASH_B = hashlib.sha256(SOUND_A).hexdigest(), hashlib.sha256(SOUND_B).hexdigest()
 RUBRIC = {"dimensions": [{"key": "prosody", "question": "Which sounds better?"}, {"key": "overall"}]}
 FILTER = {"study": "s1", "quality": ["pass", "unknown"]}
-GOLDEN_ID = "a426bd5acba00814ff509400f965bdd55bd125b83d3975f922ef26ac9562d683"  # computed apart from this code, with json and hashlib alone
+# Computed apart from this code, with json and hashlib alone.
+GOLDEN_ID = "a426bd5acba00814ff509400f965bdd55bd125b83d3975f922ef26ac9562d683"
 
 
 def a_judgment(**changes):
-    values = dict(
-        judgment_id="j1", study_id="s1", rubric_version=1, pair_id="p1", pair_kind="regular", rater="r-1",
-        is_simulated=False, is_late=False, side_left="a", heard_first="b", confidence=4, reason="warmer",
-        coverage_a=1.0, coverage_b=0.99, seconds_a=60.5, seconds_b=61.25, judging_seconds=150.0, stalls=0,
-        transcript_condition="after_first_listen", headphones="passed", quality="pass", quality_reasons=("gold_right",),
-        selection_probability=0.25, created_at=NOON,
-    )  # fmt: skip
-    return JudgmentRow(**(values | changes))
+    row = JudgmentRow(
+        judgment_id="j1",
+        study_id="s1",
+        rubric_version=1,
+        pair_id="p1",
+        pair_kind="regular",
+        rater="r-1",
+        is_simulated=False,
+        is_late=False,
+        side_left="a",
+        heard_first="b",
+        confidence=4,
+        reason="warmer",
+        coverage_a=1.0,
+        coverage_b=0.99,
+        seconds_a=60.5,
+        seconds_b=61.25,
+        judging_seconds=150.0,
+        stalls=0,
+        transcript_condition="after_first_listen",
+        headphones="passed",
+        quality="pass",
+        quality_reasons=("gold_right",),
+        selection_probability=0.25,
+        created_at=NOON,
+    )
+    return replace(row, **changes)
 
 
 def a_pair(**changes):
-    values = dict(
-        pair_id="p1", scenario_id="sc1", system_a="x", system_b="y", dialogue_a="d1", dialogue_b="d2",
-        audio_sha256_a=HASH_A, audio_sha256_b=HASH_B, seconds_a=60.0, seconds_b=61.0, lufs_a=-20.0, lufs_b=-19.5,
-        gain_db_a=-3.0, gain_db_b=-3.5,
-    )  # fmt: skip
-    return PairRow(**(values | changes))
+    row = PairRow(
+        pair_id="p1",
+        scenario_id="sc1",
+        system_a="x",
+        system_b="y",
+        dialogue_a="d1",
+        dialogue_b="d2",
+        audio_sha256_a=HASH_A,
+        audio_sha256_b=HASH_B,
+        seconds_a=60.0,
+        seconds_b=61.0,
+        lufs_a=-20.0,
+        lufs_b=-19.5,
+        gain_db_a=-3.0,
+        gain_db_b=-3.5,
+    )
+    return replace(row, **changes)
 
 
 def a_turn(**changes):
-    values = dict(
-        dialogue_id="d1", turn=0, scenario_turn=1, role="user", speaker="Ann", start=0.0, end=2.5, text="Grüß Gott",
+    row = TurnRow(
+        dialogue_id="d1",
+        turn=0,
+        scenario_turn=1,
+        role="user",
+        speaker="Ann",
+        start=0.0,
+        end=2.5,
+        text="Grüß Gott",
         times_estimated=False,
-    )  # fmt: skip
-    return TurnRow(**(values | changes))
+    )
+    return replace(row, **changes)
 
 
 def some_tables():
@@ -82,10 +120,15 @@ def some_tables():
 
 
 def write(folder: Path, tables=None, **changes):
-    values = dict(
-        rubric=RUBRIC, filter=FILTER, counts={"in": 2, "out": {"quality_fail": 3}}, code_version="abc", parent=None,
-        audio={HASH_A: folder.parent / "a.flac", HASH_B: folder.parent / "b.flac"}, created_at=NOON,
-    )  # fmt: skip
+    values = {
+        "rubric": RUBRIC,
+        "filter": FILTER,
+        "counts": {"in": 2, "out": {"quality_fail": 3}},
+        "code_version": "abc",
+        "parent": None,
+        "audio": {HASH_A: folder.parent / "a.flac", HASH_B: folder.parent / "b.flac"},
+        "created_at": NOON,
+    }
     (folder.parent / "a.flac").write_bytes(SOUND_A)
     (folder.parent / "b.flac").write_bytes(SOUND_B)
     return write_snapshot(folder, some_tables() if tables is None else tables, **(values | changes))
