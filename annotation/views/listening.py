@@ -32,7 +32,6 @@ from annotation.views.sound import NO_STORE, send_range
 from annotation.views.work import undoable_leases
 
 State = Lease.State
-PIECE_BYTES = 1024 * 1024  # 21.8 s of a rendition at 24 kHz in one reply; docs/listening-room.md says why
 WAV_HEADER_BYTES = 44
 BYTES_PER_SAMPLE = 2
 ANCHORS = (
@@ -182,7 +181,6 @@ def lease_sound(request: SignedInRequest, key: str, side: str) -> HttpResponseBa
         request,
         rendition.sha256,
         size=rendition.size_bytes,
-        at_most=PIECE_BYTES,
         delivered=delivered if records else None,
     )
 
