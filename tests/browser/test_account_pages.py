@@ -191,3 +191,51 @@ def test_offline_shows_a_calm_bar_until_the_connection_is_back(open_page):
     bar.wait_for(state="hidden")
 
     assert page.get_by_text("The connection is back.", exact=True).is_visible()
+
+
+def ask_by_htmx(page, address: str) -> None:
+    """Put a button on the page that fetches `address` with htmx into itself, and press it."""
+    page.evaluate(
+        """address => {
+            const button = Object.assign(document.createElement("button"), {textContent: "Fetch", id: "fetch"});
+            button.setAttribute("hx-get", address);
+            document.querySelector("main").append(button);
+            htmx.process(button);
+            button.click();
+        }""",
+        address,
+    )
+
+
+def test_htmx_works_under_the_content_security_policy(open_page):
+    page = open_page()
+    page.goto("/account/login/")
+
+    ask_by_htmx(page, "/account/password/reset/done/")
+
+    page.locator("#fetch").get_by_text("Look in your mail").first.wait_for()
+    assert page.complaints == []
+
+
+def test_a_failed_htmx_request_says_so_calmly_and_changes_nothing(open_page):
+    page = open_page()
+    page.goto("/account/login/")
+
+    ask_by_htmx(page, "/no-such-page/")
+
+    page.get_by_text("This is no longer here.").wait_for()
+    assert page.locator("#fetch").inner_text() == "Fetch"
+    assert len(page.complaints) > 0
+    assert all("404" in complaint for complaint in page.complaints)
+    page.complaints.clear()
+
+
+def test_an_unreachable_server_is_told_apart_from_being_offline(open_page):
+    page = open_page()
+    page.goto("/account/login/")
+    page.route("**/healthz", lambda route: route.abort())
+
+    ask_by_htmx(page, "/healthz")
+
+    page.get_by_text("The server does not answer.").wait_for()
+    page.complaints.clear()
