@@ -5,7 +5,7 @@ from django import forms
 from earshot.accounts.models import Role, User
 
 
-class UserForm(forms.ModelForm[User]):
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # no [] at run time
     class Meta:
         model = User
         fields = ("name", "role", "is_active")
@@ -27,7 +27,7 @@ class NewUserForm(forms.Form):
         return email
 
 
-class ProfileForm(forms.ModelForm[User]):
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # no [] at run time
     class Meta:
         model = User
         fields = ("name",)
