@@ -167,13 +167,18 @@ def _start(command: list, log: Path, *, cwd: Path, stop_signal: int = signal.SIG
 
 
 def start_worker(
-    environment: dict[str, str], log: Path, *, queues: str = "cpu,gpu", concurrency: int = 1
+    environment: dict[str, str],
+    log: Path,
+    *,
+    queues: str = "cpu,gpu",
+    concurrency: int = 1,
+    app: str = "earshot.celery",
 ) -> subprocess.Popen[bytes]:
     """Start a real Celery worker with `environment` on top of ours and return when it takes messages.
 
     Its output goes to `log`. It leads its own session: `stop_worker` ends it in order, `kill_worker` as a crash would.
     """
-    command = [sys.executable, "-m", "celery", "-A", "earshot.celery", "worker", "-Q", queues]
+    command = [sys.executable, "-m", "celery", "-A", app, "worker", "-Q", queues]
     command += ["--concurrency", str(concurrency), "--loglevel", "INFO", "-n", f"test-{secrets.token_hex(4)}@%h"]
     command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     log.parent.mkdir(parents=True, exist_ok=True)
