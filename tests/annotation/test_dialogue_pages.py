@@ -177,7 +177,7 @@ def test_cursor_keeps_the_filter(client, researcher, tmp_path):
 
     first = client.get(reverse("annotation:dialogues") + "?language=en")
 
-    assert first.context["page"].next_url.startswith("?language=en&before=")
+    assert first.context["page"].next_url.startswith("?language=en&after=")
     second = client.get(reverse("annotation:dialogues") + first.context["page"].next_url)
     assert len(first.context["page"].rows) + len(second.context["page"].rows) == 30
 

@@ -10,7 +10,7 @@ from earshot.accounts.models import Role, User
 from earshot.jobs.models import Job
 from tests.annotation.manifests import dialogue, scenario, write_folder
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 
 def call(*arguments) -> tuple[str, str]:

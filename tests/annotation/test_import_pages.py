@@ -17,7 +17,7 @@ from earshot.jobs import services as jobs
 from earshot.jobs.models import Job
 from tests.annotation.manifests import dialogue, write_folder
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 
 @pytest.fixture
