@@ -69,8 +69,8 @@ def pick_pair(annotator: User, study: Study) -> tuple[Pair | None, float]:
     """An open pair and the probability it was picked with; not the last scenario again unless nothing else is open."""
     open_pairs = Pair.objects.open_to(annotator, study).order_by("pk")
     last = Lease.objects.held_by(annotator).filter(pair__study=study).order_by("-created_at", "-pk")
-    last_scenario = last.values_list("pair__scenario", flat=True).first()
-    for candidates in (open_pairs.exclude(scenario=last_scenario), open_pairs):
+    last_scenario = last.values_list("pair__scenario_id", flat=True).first() or 0
+    for candidates in (open_pairs.exclude(scenario_id=last_scenario), open_pairs):
         # One query for all ids: between a count and an offset another annotator may take the last pair.
         ids = candidates.values_list("pk", flat=True)
         if ids:

@@ -56,6 +56,24 @@ def create_study(*, title: str, by: User | None, at: datetime, **fields: object)
 
 
 @transaction.atomic
+def change_study(study: Study, *, changed: Sequence[str], by: User | None) -> None:
+    """Save what a form changed.
+
+    Raises:
+        ValidationError: if votes were given and what is changed would make later votes another measurement.
+    """
+    fixed = {"language", "listening_policy", "coverage_wanted", "transcript_policy", "is_simulated"} & set(changed)
+    if fixed and study.has_votes:
+        raise ValidationError(
+            _("Study '%(study)s' has votes, so %(fields)s cannot change any more. Copy it to a new version instead.")
+            % {"study": study, "fields": ", ".join(sorted(fixed))}
+        )
+    study.save()
+    if changed:
+        record_action(by, "study.changed", study, fields=list(changed))
+
+
+@transaction.atomic
 def copy_study(study: Study, *, by: User, at: datetime) -> Study:
     """The next version: same rules, rubric and members, no pairs and no votes; its rubric can be changed."""
     newest = Study.objects.filter(title=study.title).order_by("-version").first()
@@ -145,6 +163,24 @@ def add_member(study: Study, user: User, role: str, *, by: User | None) -> Membe
     if is_new:
         record_action(by, "study.member_added", study, member=user.pk, role=role)
     return membership
+
+
+@transaction.atomic
+def remove_member(membership: Membership, *, by: User | None) -> None:
+    """End a membership; judgments stay.
+
+    Raises:
+        ValidationError: if nobody would be left to read the study.
+    """
+    study = Study.objects.select_for_update().get(pk=membership.study_id)
+    researchers = study.memberships.filter(role=Membership.Role.RESEARCHER)
+    if membership.role == Membership.Role.RESEARCHER and researchers.count() == 1:
+        raise ValidationError(
+            _("%(user)s is the last researcher of '%(study)s'. Add another one first.")
+            % {"user": membership.user, "study": study}
+        )
+    membership.delete()
+    record_action(by, "study.member_removed", study, member=membership.user_id, role=membership.role)
 
 
 def plan_pairs(

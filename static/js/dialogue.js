@@ -3,12 +3,14 @@ import { drawLanes, fetchPeaks, timeAt } from "./lanes.js";
 import { isTyping, keysEnabled } from "./keys.js";
 
 const STEP_SECONDS = 5;
+let current = null; // the audio that the keys speak to: the one that played last, else the first on the page
 
 function startPlayer(root) {
   const audio = root.querySelector("audio");
   const canvas = root.querySelector("canvas");
   const scene = JSON.parse(document.querySelector(canvas.dataset.source).textContent);
-  const lines = [...document.querySelectorAll(".turn-list > li")].map((element) => ({
+  const lists = root.querySelector(".turn-list") ? root : document;
+  const lines = [...lists.querySelectorAll(".turn-list > li")].map((element) => ({
     element, start: Number(element.dataset.start), end: Number(element.dataset.end),
   }));
   scene.playhead = 0;
@@ -34,7 +36,11 @@ function startPlayer(root) {
     audio.play();
   };
 
-  audio.addEventListener("play", follow);
+  audio.addEventListener("play", () => {
+    for (const other of document.querySelectorAll("audio")) if (other !== audio) other.pause();
+    current = audio;
+    follow();
+  });
   for (const event of ["pause", "seeked", "ended"]) audio.addEventListener(event, draw);
   canvas.addEventListener("click", (event) => seek(timeAt(canvas, event.clientX) ?? 0));
   for (const { element, start } of lines)
@@ -49,6 +55,7 @@ function startPlayer(root) {
 }
 
 function onKey(event, { audio, lines, seek }) {
+  if (audio !== (current ?? document.querySelector("audio"))) return;
   // The audio element and buttons have keys of their own.
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   if (isTyping(event.target) || !keysEnabled() || event.target.closest("audio, button, a, summary")) return;

@@ -1,0 +1,351 @@
+"""The researchers' pages of studies and pairs: what they show, what they change, and who is refused."""
+
+import pytest
+from django.urls import reverse
+
+from annotation.models import Membership, Pair, Study
+from annotation.services import judgments
+from earshot.accounts.models import Role
+from tests.factories import (
+    NOW,
+    answer,
+    join,
+    make_dialogue,
+    make_lease,
+    make_pair,
+    make_scenario,
+    make_study,
+    make_system,
+    make_user,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+
+@pytest.fixture
+def researcher(client):
+    user = make_user(Role.RESEARCHER)
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def study(researcher):
+    return make_study(researcher=researcher)
+
+
+def page(name, *arguments):
+    return reverse(f"annotation:{name}", args=arguments)
+
+
+def pages_of(study, pair):
+    return [
+        page("study", study.pk),
+        page("edit_study", study.pk),
+        page("edit_rubric", study.pk),
+        page("members", study.pk),
+        page("study_pairs", study.pk),
+        page("add_pairs", study.pk),
+        page("pair", study.pk, pair.pk),
+    ]
+
+
+def changes_of(study):
+    membership = study.memberships.first()
+    return [
+        page("change_study_state", study.pk, "paused"),
+        page("copy_study", study.pk),
+        page("remove_member", study.pk, membership.pk),
+        page("edit_study", study.pk),
+        page("edit_rubric", study.pk),
+        page("members", study.pk),
+        page("add_pairs", study.pk),
+    ]
+
+
+def test_another_researcher_finds_nothing_of_a_study(client, study):
+    pair = make_pair(study)
+    client.force_login(make_user(Role.RESEARCHER))
+
+    assert {client.get(address).status_code for address in pages_of(study, pair)} == {404}
+    assert {client.post(address).status_code for address in changes_of(study)} == {404}
+    assert str(study) not in client.get(page("studies")).content.decode()
+    study.refresh_from_db()
+    assert (study.state, study.memberships.count()) == ("running", 1)
+
+
+def test_an_annotator_of_the_study_is_refused_its_numbers(client, study):
+    pair = make_pair(study)
+    client.force_login(join(study))
+
+    addresses = [page("studies"), page("new_study"), *pages_of(study, pair)]
+    assert {client.get(address).status_code for address in addresses} == {403}
+    assert {client.post(address).status_code for address in changes_of(study)} == {403}
+
+
+def test_a_stranger_is_asked_to_sign_in(client, study):
+    pair = make_pair(study)
+    client.logout()
+
+    answers = [client.get(address) for address in [page("studies"), page("new_study"), *pages_of(study, pair)]]
+
+    assert {(each.status_code, each["Location"].split("?")[0]) for each in answers} == {(302, reverse("account_login"))}
+
+
+def test_an_admin_reads_every_study(client, study):
+    pair = make_pair(study)
+    client.force_login(make_user(Role.ADMIN))
+
+    assert {client.get(address).status_code for address in [page("studies"), *pages_of(study, pair)]} == {200}
+
+
+def test_a_pair_of_another_study_is_not_found_under_this_one(client, study):
+    other = make_pair()
+
+    assert client.get(page("pair", study.pk, other.pk)).status_code == 404
+
+
+def study_fields(**changed):
+    return {
+        "title": "Pilot",
+        "description": "",
+        "instructions": "",
+        "language": "en",
+        "overlap": "3",
+        "listening_policy": "enforced",
+        "coverage_wanted": "0.98",
+        "transcript_policy": "never",
+        "lease_factor": "3",
+        "lease_minimum_seconds": "600",
+        **changed,
+    }
+
+
+def test_a_new_study_has_the_default_rubric_and_its_maker_as_researcher(client, researcher):
+    response = client.post(page("new_study"), study_fields())
+
+    study = Study.objects.get()
+    assert response["Location"] == page("study", study.pk)
+    assert (study.title, study.state, study.transcript_policy) == ("Pilot", "draft", "never")
+    assert list(study.dimensions.values_list("key", flat=True)) == [
+        "prosody",
+        "emotional_continuity",
+        "immersion",
+        "overall",
+    ]
+    assert list(study.memberships.values_list("user", "role")) == [(researcher.pk, "researcher")]
+
+
+def test_a_wrong_field_is_named_and_nothing_is_made(client, researcher):
+    response = client.post(page("new_study"), study_fields(coverage_wanted="98", overlap="0"))
+
+    assert response.status_code == 422
+    assert "98.0 is no share. Use a number from 0 to 1." in response.content.decode()
+    assert "Each pair needs at least 1 judgment." in response.content.decode()
+    assert not Study.objects.exists()
+
+
+def test_with_votes_the_listening_policy_cannot_change_but_the_title_can(client, study):
+    lease = make_lease(make_pair(study))
+    answer(lease)
+    judgments.submit(lease, at=NOW)
+
+    refused = client.post(page("edit_study", study.pk), study_fields(title="New", listening_policy="enforced"))
+    taken = client.post(
+        page("edit_study", study.pk),
+        study_fields(title="New", listening_policy="none", transcript_policy=study.transcript_policy),
+    )
+
+    assert refused.status_code == 422
+    assert "has votes, so listening_policy, transcript_policy cannot change any more" in refused.content.decode()
+    assert taken.status_code == 302
+    study.refresh_from_db()
+    assert (study.title, study.listening_policy) == ("New", "none")
+
+
+def rubric(*rows):
+    data = {"rubric-TOTAL_FORMS": len(rows), "rubric-INITIAL_FORMS": len(rows)}
+    for number, row in enumerate(rows):
+        data |= {f"rubric-{number}-{name}": value for name, value in row.items()}
+    return data
+
+
+def question(key, position):
+    return {"key": key, "name": key.title(), "question": f"Which {key}?", "weight": "1", "position": position}
+
+
+def test_the_rubric_is_saved_in_the_given_order_with_overall_last(client, study):
+    client.post(
+        page("edit_rubric", study.pk), rubric(question("overall", 1), question("warmth", 3), question("pace", 2))
+    )
+
+    assert list(study.dimensions.values_list("key", flat=True)) == ["pace", "warmth", "overall"]
+
+
+def test_a_rubric_without_overall_is_refused(client, study):
+    response = client.post(page("edit_rubric", study.pk), rubric(question("pace", 1)))
+
+    assert response.status_code == 422
+    assert study.dimensions.count() == 4
+
+
+def test_a_rubric_with_votes_stays_and_the_copy_can_change(client, study):
+    lease = make_lease(make_pair(study))
+    answer(lease)
+    judgments.submit(lease, at=NOW)
+
+    client.post(page("edit_rubric", study.pk), rubric(question("pace", 1), question("overall", 2)))
+    assert study.dimensions.count() == 4
+
+    client.post(page("copy_study", study.pk))
+    copy = Study.objects.get(parent=study)
+    client.post(page("edit_rubric", copy.pk), rubric(question("pace", 1), question("overall", 2)))
+    assert (copy.version, copy.state, copy.pairs.count()) == (2, "draft", 0)
+    assert list(copy.dimensions.values_list("key", flat=True)) == ["pace", "overall"]
+
+
+def test_pairs_are_counted_first_and_made_when_that_was_seen(client, study):
+    systems = [make_system() for _each in range(3)]
+    for _each in range(2):
+        scenario = make_scenario()
+        for system in systems:
+            make_dialogue(scenario, system, seconds=180.0)
+    chosen = {"systems": [system.pk for system in systems]}
+
+    counted = client.post(page("add_pairs", study.pk), chosen)
+    assert not Pair.objects.exists()
+    made = client.post(page("add_pairs", study.pk), {**chosen, "make": "1"})
+
+    assert "<strong>6 new pairs</strong> on 2 scenarios: 18 votes, about 1.8 hours" in counted.content.decode()
+    assert made["Location"] == page("study_pairs", study.pk)
+    assert (study.pairs.count(), set(study.pairs.values_list("seats_left", flat=True))) == (6, {3})
+
+
+def test_against_a_reference_only_pairs_with_it_are_made_and_known_pairs_are_left_out(client, study):
+    scenario = make_scenario()
+    first, second, third = (make_dialogue(scenario) for _each in range(3))
+    make_pair(study, scenario=scenario, dialogue_a=second, dialogue_b=first)
+    chosen = {"systems": [each.system_id for each in (first, second, third)], "reference": first.system_id}
+
+    client.post(page("add_pairs", study.pk), {**chosen, "make": "1"})
+
+    made = {frozenset(pair) for pair in study.pairs.values_list("dialogue_a", "dialogue_b")}
+    assert made == {frozenset((first.pk, second.pk)), frozenset((first.pk, third.pk))}
+
+
+def test_dialogues_of_another_language_are_not_paired(client, study):
+    scenario = make_scenario(language="de")
+    systems = [make_dialogue(scenario).system_id for _each in range(2)]
+
+    response = client.post(page("add_pairs", study.pk), {"systems": systems, "make": "1"})
+
+    assert response.status_code == 422
+    assert not study.pairs.exists()
+
+
+def test_a_study_starts_only_with_pairs(client, researcher):
+    study = make_study(researcher=researcher, running=False)
+
+    first = client.post(page("change_study_state", study.pk, "running"), follow=True)
+    study.refresh_from_db()
+    assert (study.state, "has no pairs yet. Add pairs, then start it." in first.content.decode()) == ("draft", True)
+
+    make_pair(study)
+    client.post(page("change_study_state", study.pk, "running"))
+    study.refresh_from_db()
+    assert study.state == "running"
+
+
+def test_a_finished_study_does_not_start_again(client, study):
+    make_pair(study)
+    client.post(page("change_study_state", study.pk, "finished"))
+
+    client.post(page("change_study_state", study.pk, "running"))
+
+    study.refresh_from_db()
+    assert study.state == "finished"
+
+
+def test_a_member_is_added_by_address_and_removed(client, study):
+    annotator = make_user(email="ada@example.org")
+
+    client.post(page("members", study.pk), {"email": "Ada@example.org", "role": "annotator"})
+    membership = study.memberships.get(user=annotator)
+    client.post(page("remove_member", study.pk, membership.pk))
+
+    assert membership.role == "annotator"
+    assert not study.memberships.filter(user=annotator).exists()
+
+
+def test_an_unknown_address_and_an_annotator_as_researcher_are_refused(client, study):
+    annotator = make_user(email="ada@example.org")
+
+    unknown = client.post(page("members", study.pk), {"email": "nobody@example.org", "role": "annotator"})
+    wrong_role = client.post(page("members", study.pk), {"email": annotator.email, "role": "researcher"})
+
+    assert "Nobody signs in as nobody@example.org" in unknown.content.decode()
+    assert "An admin can make them a researcher first" in wrong_role.content.decode()
+    assert study.memberships.count() == 1
+
+
+def test_the_last_researcher_of_a_study_stays(client, study, researcher):
+    membership = study.memberships.get(user=researcher)
+
+    client.post(page("remove_member", study.pk, membership.pk))
+
+    assert Membership.objects.filter(pk=membership.pk).exists()
+
+
+def test_the_pair_page_tells_who_judged_what_in_terms_of_a_and_b(client, study):
+    pair = make_pair(study)
+    lease = make_lease(pair)
+    shown_for_a_by_2 = -2 if lease.side_left == "a" else 2
+    answer(lease, value=shown_for_a_by_2, overall=0)
+    judgments.save_draft(lease, reason="b sounded bored", at=NOW)
+    judgments.submit(lease, at=NOW)
+
+    html = client.get(page("pair", study.pk, pair.pk)).content.decode()
+
+    assert html.count("<td>a by 2</td>") == 3
+    assert html.count("<td>same</td>") == 1
+    assert "b sounded bored" in html
+
+
+def judge_pairs(study, number):
+    for _each in range(number):
+        lease = make_lease(make_pair(study))
+        answer(lease)
+        judgments.submit(lease, at=NOW)
+
+
+@pytest.mark.parametrize("name", ["study_pairs", "study", "members"])
+def test_a_longer_list_costs_no_more_queries(client, study, name):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    judge_pairs(study, 1)
+    client.get(page(name, study.pk))
+    with CaptureQueriesContext(connection) as one:
+        client.get(page(name, study.pk))
+    judge_pairs(study, 2)
+    client.get(page(name, study.pk))  # the board of the new votes is computed once and cached
+    with CaptureQueriesContext(connection) as three:
+        client.get(page(name, study.pk))
+
+    assert len(three) == len(one)
+
+
+def test_a_longer_list_of_studies_costs_no_more_queries(client, researcher):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    judge_pairs(make_study(researcher=researcher), 1)
+    with CaptureQueriesContext(connection) as one:
+        client.get(page("studies"))
+    for _each in range(2):
+        judge_pairs(make_study(researcher=researcher), 1)
+    with CaptureQueriesContext(connection) as three:
+        html = client.get(page("studies")).content.decode()
+
+    assert len(three) == len(one)
+    assert html.count("1 of 3") == 3
