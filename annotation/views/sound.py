@@ -119,8 +119,8 @@ def send_range(
             delivered = None
         body = _blocks(file, asked, delivered)
     status = 206 if asked.is_partial else 200
-    response = StreamingHttpResponse(body, status=status, content_type=content_type, headers=headers)
-    return _finish(response, cache_control)
+    answer = StreamingHttpResponse(body, status=status, content_type=content_type, headers=headers)
+    return _finish(answer, cache_control)
 
 
 def _finish(response: HttpResponseBase, cache_control: str) -> HttpResponseBase:
