@@ -200,9 +200,17 @@ class Room {
     set("[data-switch-letter]", other.letter);
     this.root.querySelector("[data-now-letter]").className = `side ${side.letter.toLowerCase()}`;
     this.root.querySelector("[data-switch-letter]").className = `side ${other.letter.toLowerCase()}`;
-    this.root.querySelector("[data-play]").classList.toggle("secondary", this.gate?.isOpen && this.questions?.isShown && this.data.policy === "enforced");
+    this.#showMainButton();
     for (const each of Object.values(this.sides))
       each.root.querySelector("[data-choose-label]").textContent = `${each.isPlaying ? "Pause" : "Listen to"} ${each.letter}`;
+  }
+
+  // One filled button: Play until both were heard or an answer was given, then the next question.
+  #showMainButton() {
+    const heard = this.data.policy !== "none" && Object.values(this.sides).every((side) => side.state?.is_enough);
+    const isAnswering = Boolean(this.questions?.isShown && (heard || this.questions.isBegun));
+    this.root.querySelector("[data-play]").classList.toggle("secondary", isAnswering);
+    this.root.querySelector("[data-next]").classList.toggle("secondary", !isAnswering);
   }
 
   #onKey(event) {

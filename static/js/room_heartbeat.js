@@ -15,6 +15,7 @@ export class Heartbeats {
   #lastSent = performance.now();
   #lastAct = performance.now();
   #stopped = false;
+  #left = false;
 
   /** sides: {left, right} with audio, played, takeStalls(). onState(answer), onTrouble(answer or null). */
   constructor({ url, sequence, sides, activeSide, onState, onTrouble }) {
@@ -25,11 +26,16 @@ export class Heartbeats {
       this.flush(); // what was played until now was played under the visibility before
       this.#visible = document.visibilityState === "visible";
     });
-    addEventListener("pagehide", () => this.flush({ leaving: true }));
+    addEventListener("pagehide", () => {
+      this.flush({ leaving: true });
+      this.#left = true; // a visibilitychange follows: its beat could overtake the last real one
+    });
+    addEventListener("pageshow", () => (this.#left = false));
   }
 
   /** Send what was played since the last heartbeat. */
   flush({ leaving = false, always = false } = {}) {
+    if (this.#left) return undefined;
     for (const [name, side] of Object.entries(this.sides)) {
       const played = side.played.take().map(([start, end]) => [rounded(start), rounded(end)]);
       const { stalls, seconds } = side.takeStalls();
@@ -37,6 +43,7 @@ export class Heartbeats {
     }
     if (!leaving) return this.#send();
     for (const beat of this.#queue.splice(0)) send("POST", this.url, { ...beat, sequence: this.#next(beat) });
+    return undefined;
   }
 
   get waitingSeconds() {

@@ -18,6 +18,7 @@ export class Questions {
   }
 
   get isShown() { return !this.form.hidden; }
+  get isBegun() { return this.panels.some(answerOf); }
   get firstUnanswered() { return this.panels.findIndex((panel) => !answerOf(panel)); }
 
   open() {
@@ -35,6 +36,7 @@ export class Questions {
     });
     this.form.querySelector("[data-back]").disabled = this.at === 0;
     this.form.querySelector("[data-next]").hidden = isLast;
+    this.form.querySelector(".question-hint").hidden = isLast;
     for (const button of this.form.querySelectorAll("[data-submit]")) button.hidden = !isLast;
     if (focus) this.#focusAnswer();
   }

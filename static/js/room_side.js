@@ -102,8 +102,7 @@ export class Side {
     const line = document.createElement("li");
     line.className = `turn ${turn.role}`;
     const button = Object.assign(document.createElement("button"), { type: "button", className: "turn-go" });
-    button.setAttribute("aria-label", `Turn ${index + 1}, ${turn.speaker}, at ${clockText(turn.start)}`);
-    button.append(cell("num soft", clockText(turn.start)), cell("turn-speaker", turn.speaker));
+    button.append(cell("visually-hidden", `Turn ${index + 1}, `), cell("num soft", clockText(turn.start)), cell("turn-speaker", turn.speaker));
     button.addEventListener("click", () => this.onSeek(this, turn.start));
     line.append(button);
     if (turn.text) line.append(Object.assign(document.createElement("p"), { textContent: turn.text }));

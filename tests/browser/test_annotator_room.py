@@ -1,0 +1,280 @@
+"""An annotator in the listening room, in a real Chromium with real sound: by keyboard, by pointer, on a phone."""
+
+import time
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from annotation.models import Dialogue, Heartbeat, Judgment, Lease, ListeningLog, Pair, Score, Study
+from annotation.services import ingest, leases, studies
+from earshot.jobs import services as jobs
+from tests.annotation.manifests import dialogue, turns, write_folder
+from tests.factories import join, make_study
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+SECONDS = 4.0
+PLAYING = "[...document.querySelectorAll('audio')].filter((audio) => !audio.paused).length"
+
+
+@pytest.fixture
+def pair_of(tmp_path):
+    """A pair with real renditions in a running study of its own: `pair_of("enforced")`."""
+    timed = [turn | {"start": 0.1 + 0.95 * number, "end": 0.9 + 0.95 * number} for number, turn in enumerate(turns())]
+    rows = [dialogue("d1", turns=timed), dialogue("d2", turns=timed, system="other")]
+    dialogue_import = ingest.store_folder_import(ingest.check_folder(write_folder(tmp_path, rows, seconds=SECONDS)))
+    with jobs.running(dialogue_import.job_id, 1) as held:
+        ingest.run_import(held)
+
+    def make(policy: str, **fields) -> Pair:
+        study = make_study(running=False, listening_policy=policy, **fields)
+        pairs = studies.add_pairs(study, [tuple(Dialogue.objects.order_by("pk"))])
+        studies.change_state(study, Study.State.RUNNING, by=None)
+        return pairs[0]
+
+    return make
+
+
+@pytest.fixture
+def enter(open_page, live_server):
+    """Sign in as a new annotator of the pair's study: `page, _annotator = enter(pair)`, at the work page."""
+
+    def enter_as(pair: Pair, *, annotator=None, **options):
+        annotator = annotator or join(pair.study)
+        client = Client()
+        client.force_login(annotator)
+        page = open_page(**options)
+        page.context.add_cookies(
+            [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
+        )
+        page.goto(reverse("annotation:work"))
+        return page, annotator
+
+    return enter_as
+
+
+def until(page, claim: str, *, seconds: float = 15) -> None:
+    """Wait until a JavaScript expression holds. Our CSP bans playwright's wait_for_function, which evaluates text."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(claim):
+        assert time.monotonic() < end, f"not within {seconds} s: {claim}"
+        page.wait_for_timeout(30)
+
+
+def into_the_room(page) -> Lease:
+    page.keyboard.press("n")
+    page.wait_for_url("**/listen/*/")
+    until(page, "document.querySelectorAll('canvas[data-drawn]').length === 2")
+    until(page, "[...document.querySelectorAll('audio')].every((audio) => audio.readyState > 0)")
+    return Lease.objects.get()
+
+
+def saved(page) -> None:
+    until(page, "document.getElementById('saved').textContent === 'Saved'")
+
+
+def test_a_whole_judgment_by_keyboard_alone(pair_of, enter):
+    pair = pair_of("enforced")
+    page, _annotator = enter(pair)
+
+    lease = into_the_room(page)
+    first, second = ("a", "b") if lease.heard_first == "left" else ("b", "a")
+    assert page.locator("#questions").is_hidden()
+    page.keyboard.press("Space")
+    until(page, f"document.querySelector('[data-gate-side={lease.heard_first}] [data-share]').textContent === 'heard'")
+    page.keyboard.press(second)
+    page.wait_for_selector("#questions:not([hidden])")
+    for key in ("7", "1", "x", "5"):
+        page.keyboard.press(key)
+    page.keyboard.press("4")
+    page.keyboard.press("r")
+    page.keyboard.type("B sounded warmer in turn 3")
+    page.keyboard.press("Tab")
+    until(page, "document.getElementById('saved').textContent === 'Saved'")
+    page.keyboard.press("s")
+    page.wait_for_url("**/work/")
+
+    lease.refresh_from_db()
+    judgment = Judgment.objects.get()
+    kinds = sorted(judgment.scores.values_list("kind", flat=True))
+    shown = [lease.shown_value(score.value) for score in judgment.scores.all() if score.value is not None]
+    assert lease.state == Lease.State.SUBMITTED
+    assert kinds == ["both_bad", "scored", "scored", "scored"]
+    assert sorted(shown) == [-3, 1, 3]
+    assert lease.shown_value(judgment.scores.get(dimension__key="overall").value) == 1
+    assert (judgment.confidence, judgment.reason) == (4, "B sounded warmer in turn 3")
+    assert min(judgment.coverage_a, judgment.coverage_b) >= 0.98
+    assert judgment.quality.verdict == "pass"
+    assert first != second
+
+
+def test_undo_of_the_last_submit_is_one_press_away(pair_of, enter):
+    page, _annotator = enter(pair_of("none"))
+    lease = into_the_room(page)
+    for key in ("4", "4", "4", "4", "3"):
+        page.keyboard.press(key)
+    saved(page)
+    page.keyboard.press("s")
+    page.wait_for_url("**/work/")
+
+    page.keyboard.press("z")
+    page.wait_for_url("**/listen/*/")
+
+    lease.refresh_from_db()
+    assert lease.state == Lease.State.LIVE
+    assert page.locator("input[type=radio]:checked").count() == 5
+
+
+def test_a_seek_lands_where_it_was_asked(pair_of, enter):
+    page, _annotator = enter(pair_of("recorded"))
+    into_the_room(page)
+    page.keyboard.press("a")
+    until(page, "document.querySelector('#side-left audio').currentTime > 0.2")
+    page.keyboard.press("Space")
+
+    now = "document.querySelector('#side-left audio').currentTime"
+    page.locator("#side-left .turn-go").nth(2).click()
+    assert page.evaluate(now) == pytest.approx(2.0, abs=0.01)
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate(now) == pytest.approx(1.05, abs=0.01)
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(now) == pytest.approx(2.0, abs=0.01)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(now) == pytest.approx(SECONDS, abs=0.05)
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(now) == pytest.approx(0.0, abs=0.01)
+    box = page.locator("#side-left canvas").bounding_box()
+    page.mouse.click(box["x"] + 84 + (box["width"] - 85) / 2, box["y"] + 40)
+    assert page.evaluate(now) == pytest.approx(SECONDS / 2, abs=0.1)
+
+
+def test_the_first_listen_goes_in_order(pair_of, enter):
+    page, _annotator = enter(pair_of("enforced"))
+    lease = into_the_room(page)
+    other = "right" if lease.heard_first == "left" else "left"
+
+    page.locator(f"#side-{other} [data-choose]").click()
+    page.locator(f"#side-{lease.heard_first} .turn-go").nth(3).click()
+
+    assert page.evaluate(PLAYING) == 0
+    assert page.evaluate(f"document.querySelector('#side-{lease.heard_first} audio').currentTime") < 0.6
+
+
+def test_a_and_b_never_play_at_once(pair_of, enter):
+    pair = pair_of("recorded")
+    page, _annotator = enter(pair)
+    lease = into_the_room(page)
+    page.evaluate(
+        "() => { window.most = 0; setInterval(() => { window.most = Math.max(window.most, " + PLAYING + ") }, 5) }"
+    )
+
+    for key in ("a", "b", "a", "b", "b", "a"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(120)
+    assert page.evaluate(PLAYING) == 1
+    page.evaluate("document.querySelector('#side-right audio').play()")
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.querySelector('#side-left audio').paused")
+    assert page.evaluate("window.most") == 1
+
+    second = page.context.new_page()
+    second.goto(reverse("annotation:room", args=[lease.key]))
+    until(second, "document.querySelectorAll('canvas[data-drawn]').length === 2")
+    second.locator("#side-left [data-choose]").click()
+    until(second, PLAYING + " === 1")
+    until(page, PLAYING + " === 0")
+
+
+def test_drafts_survive_a_reload(pair_of, enter):
+    page, _annotator = enter(pair_of("none"))
+    lease = into_the_room(page)
+    page.keyboard.press("6")
+    page.keyboard.press("u")
+    saved(page)
+
+    page.reload()
+
+    page.wait_for_selector("[data-step='2'][aria-current=step]")
+    assert page.locator("[data-step-answer]").all_inner_texts()[:3] == ["B 2", "cannot tell", ""]
+    assert Score.objects.filter(judgment__lease=lease).count() == 2
+
+
+def test_what_was_played_before_leaving_still_arrives(pair_of, enter):
+    page, _annotator = enter(pair_of("recorded"))
+    into_the_room(page)
+    page.keyboard.press("a")
+    until(page, "document.querySelector('#side-left audio').currentTime > 1.5")
+
+    page.goto(reverse("annotation:work"))
+    page.wait_for_timeout(500)
+
+    assert ListeningLog.objects.get(side="left").seconds_played == pytest.approx(1.6, abs=0.4)
+
+
+def test_nothing_about_listening_is_stored_where_the_study_says_none(pair_of, enter):
+    page, _annotator = enter(pair_of("none"))
+    lease = into_the_room(page)
+    before = lease.expires_at
+    page.keyboard.press("a")
+    until(page, "document.querySelector('#side-left audio').currentTime > 0.5")
+    with page.expect_response("**/heartbeat"):
+        page.keyboard.press("Space")
+
+    lease.refresh_from_db()
+    assert lease.expires_at > before
+    assert (Heartbeat.objects.count(), ListeningLog.objects.count(), lease.last_sequence) == (0, 0, 0)
+
+
+def test_words_come_after_the_first_listen(pair_of, enter):
+    page, _annotator = enter(pair_of("recorded"))
+    into_the_room(page)
+    assert page.locator(".turn p").count() == 0
+
+    page.keyboard.press("a")
+    page.wait_for_selector("#side-left .turn p", timeout=12_000)
+
+    assert page.locator("#side-left .turn p").all_inner_texts() == ["turn 0", "turn 1", "turn 2", "turn 3"]
+    assert page.locator("#side-right .turn p").count() == 0
+
+
+def test_an_expired_pair_says_so_and_is_taken_up_again(pair_of, enter):
+    page, _annotator = enter(pair_of("none"))
+    lease = into_the_room(page)
+    leases.expire_overdue(at=lease.expires_at)
+    with page.expect_response("**/heartbeat"):
+        page.keyboard.press("a")
+        page.wait_for_timeout(300)
+        page.keyboard.press("Space")
+
+    page.locator("#expired >> text=Go on").last.click()
+    page.wait_for_load_state()
+
+    lease.refresh_from_db()
+    assert lease.state == Lease.State.LIVE
+
+
+@pytest.mark.parametrize("policy", ["enforced", "none"])
+def test_the_room_fits_a_phone(pair_of, enter, policy):
+    page, _annotator = enter(pair_of(policy), width=360, height=740, has_touch=True, is_mobile=True)
+    page.locator("text=Listen to the next pair").tap()
+    page.wait_for_url("**/listen/*/")
+    until(page, "document.querySelectorAll('canvas[data-drawn]').length === 2")
+
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    transport = page.locator(".transport").bounding_box()
+    assert transport["y"] + transport["height"] == pytest.approx(740, abs=1)
+    page.locator("[data-play]").tap()
+    until(page, PLAYING + " === 1")
+
+
+def test_the_room_has_no_obvious_barrier(pair_of, enter):
+    page, _annotator = enter(pair_of("none"))
+    into_the_room(page)
+    axe = Path(__file__).parent / "vendor" / "axe" / "axe.min.js"
+    page.evaluate(axe.read_text())
+
+    found = page.evaluate("axe.run('#main', {resultTypes: ['violations']})")["violations"]
+    page.complaints.clear()  # axe itself tries inline styles, which the CSP bans
+
+    assert [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found] == []
