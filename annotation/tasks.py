@@ -2,12 +2,19 @@
 
 from celery import shared_task
 
-from annotation.services import ingest
+from annotation.services import ingest, snapshots
 from earshot.jobs import services as jobs
 
 
-@shared_task(name="annotation.import_dialogues")
+@shared_task(name="annotation.import_dialogues")  # type: ignore[untyped-decorator]
 def import_dialogues(job_id: str, fence: int) -> None:
     with jobs.running(job_id, fence) as held:
         if held is not None:
             ingest.run_import(held)
+
+
+@shared_task(name="annotation.make_snapshot")  # type: ignore[untyped-decorator]
+def make_snapshot(job_id: str, fence: int) -> None:
+    with jobs.running(job_id, fence) as held:
+        if held is not None:
+            snapshots.run_snapshot(held)

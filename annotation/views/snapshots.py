@@ -1,0 +1,120 @@
+"""Pages of snapshots: make one, see what is in it, download it. For researchers of the study, and admins."""
+
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.text import slugify
+from django.views.decorators.http import require_http_methods, require_safe
+
+from annotation.forms.snapshots import SnapshotForm
+from annotation.models import Snapshot, Study
+from annotation.services import snapshots as services
+from annotation.views.paging import newest_first
+from annotation.views.requests import SignedInRequest
+from annotation.views.sound import send_range
+from earshot.accounts.access import researcher_required
+from earshot.accounts.models import User
+from earshot.accounts.services import record_action
+from earshot.formats.snapshot import SnapshotManifest
+from earshot.jobs.models import Job
+
+FILES_SHOWN = 40
+
+
+def _readable(user: User) -> QuerySet[Snapshot]:
+    return Snapshot.objects.filter(study__in=Study.objects.readable_by(user)).select_related(
+        "study", "created_by", "parent"
+    )
+
+
+@require_safe
+@researcher_required
+def snapshots(request: SignedInRequest) -> HttpResponse:
+    return render(request, "annotation/snapshots/list.html", {"page": newest_first(request, _readable(request.user))})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@researcher_required
+def snapshot_new(request: SignedInRequest, study_id: int) -> HttpResponse:
+    study = get_object_or_404(Study.objects.readable_by(request.user), pk=study_id)
+    form = SnapshotForm(request.POST if request.method == "POST" else None, study=study)
+    if form.is_bound and form.is_valid():
+        try:
+            job = services.request_snapshot(study, name=form.cleaned_data["name"], filter=form.filter, by=request.user)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            return redirect("annotation:snapshot_job", study_id=study.pk, job_id=job.pk)
+    context = {"study": study, "form": form, "has_votes": study.has_votes}
+    return render(request, "annotation/snapshots/new.html", context, status=422 if form.is_bound else 200)
+
+
+@require_safe
+@researcher_required
+def snapshot_job(request: SignedInRequest, study_id: int, job_id: str) -> HttpResponse:
+    """How far a snapshot is; when it is made, on to its own page."""
+    study = get_object_or_404(Study.objects.readable_by(request.user), pk=study_id)
+    job = get_object_or_404(Job, pk=job_id, kind=services.KIND, arguments__study=study.pk)
+    if job.state == Job.State.SUCCEEDED:
+        address = reverse("annotation:snapshot", args=[job.result["snapshot"]])
+        return HttpResponse(status=204, headers={"HX-Redirect": address}) if request.htmx else redirect(address)
+    template = "annotation/snapshots/_making.html" if request.htmx else "annotation/snapshots/making.html"
+    context = {
+        "study": study,
+        "job": job,
+        # A job's own page is for who started it, and admins.
+        "may_open_job": request.user.is_admin or job.created_by_id == request.user.pk,
+    }
+    return render(request, template, context)
+
+
+@require_safe
+@researcher_required
+def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(_readable(request.user), pk=pk)
+    manifest = services.read_manifest(found)
+    context = {
+        "snapshot": found,
+        "manifest": manifest,
+        "out": sorted(found.counts["out"].items()),
+        "tables": _table_rows(found, manifest),
+        "splits": [(name, len(manifest.splits[name])) for name in ("train", "validation", "test")],
+        "files": sorted(manifest.files.items())[:FILES_SHOWN],
+        "files_hidden": max(len(manifest.files) - FILES_SHOWN, 0),
+        "filter": _filter_facts(found, services.rater_pseudonyms(found.study)),
+        "card": services.open_member(found, "README.md").decode(),
+    }
+    return render(request, "annotation/snapshots/detail.html", context)
+
+
+def _table_rows(found: Snapshot, manifest: SnapshotManifest) -> list[dict[str, object]]:
+    changes = found.counts.get("changes") or {}
+    return [{"name": name, "rows": rows, "change": changes.get(name)} for name, rows in sorted(manifest.tables.items())]
+
+
+def _filter_facts(found: Snapshot, raters: dict[str, User]) -> list[tuple[str, str]]:
+    chosen = found.filter
+    left_out = ", ".join(str(raters.get(name, name)) for name in chosen["excluded_raters"])
+    return [
+        ("Quality verdicts", ", ".join(chosen["quality"])),
+        ("Dimensions", ", ".join(chosen["dimensions"])),
+        ("Late judgments", "in" if chosen["include_late"] else "out"),
+        ("Simulated judgments", "in, marked" if chosen["include_simulated"] else "out"),
+        ("From", chosen["since"] or "the first judgment"),
+        ("Before", chosen["until"] or "the moment it was asked for"),
+        ("Raters left out", left_out or "none"),
+    ]
+
+
+@require_safe
+@researcher_required
+def snapshot_download(request: SignedInRequest, pk: int) -> HttpResponseBase:
+    found = get_object_or_404(_readable(request.user), pk=pk)
+    response = send_range(request, found.archive_sha256, content_type="application/zip", size=found.size_bytes)
+    name = f"{slugify(found.name)[:60] or 'snapshot'}-{found.content_id[:12]}.zip"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    if request.method == "GET" and "Range" not in request.headers:
+        record_action(request.user, "snapshot.downloaded", found, content_id=found.content_id)
+    return response
