@@ -88,7 +88,9 @@ def test_a_study_without_judgments_shows_what_to_wait_for(client, study, researc
     empty = make_study(researcher=researcher)
 
     assert b"No judgments yet" in client.get(reverse("annotation:snapshot_new", args=[empty.pk])).content
-    assert b"has no judgments yet" in ask(client, empty).content
+    refused = ask(client, empty)
+    assert (refused.status_code, Job.objects.count()) == (422, 0)
+    assert b"No judgments yet" in refused.content
 
 
 def test_the_form_leaves_raters_out_by_pseudonym(client, study, researcher):
