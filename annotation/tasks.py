@@ -1,8 +1,9 @@
 """Celery tasks of annotation: thin shells, safe to run twice. They are sent by name."""
 
 from celery import shared_task
+from django.utils import timezone
 
-from annotation.services import ingest, snapshots
+from annotation.services import ingest, leases, snapshots
 from earshot.jobs import services as jobs
 
 
@@ -18,3 +19,8 @@ def make_snapshot(job_id: str, fence: int) -> None:
     with jobs.running(job_id, fence) as held:
         if held is not None:
             snapshots.run_snapshot(held)
+
+
+@shared_task(name="annotation.expire_leases")  # type: ignore[untyped-decorator]
+def expire_leases() -> int:
+    return leases.expire_overdue(at=timezone.now())

@@ -10,8 +10,6 @@ from django.utils.translation import gettext_lazy as _
 
 from earshot.jobs.models import Job
 
-SHA256 = {"max_length": 64}
-
 
 class System(models.Model):
     """Who made a dialogue: an outside system or a policy checkpoint. Annotators can never learn it."""
@@ -38,7 +36,9 @@ class Scenario(models.Model):
     check_question = models.JSONField(null=True, blank=True)  # {question, answer}
     arc = models.JSONField(null=True, blank=True)  # the intended emotion per turn
     tags = models.JSONField(default=list)
-    content_hash = models.CharField(**SHA256)  # of the manifest's row: another content under the same id is refused
+    content_hash = models.CharField(
+        max_length=64
+    )  # of the manifest's row: another content under the same id is refused
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -52,7 +52,7 @@ class DialogueImport(models.Model):
     """One upload of a dialogue manifest: the archive by hash, what was wrong with it, what came of it."""
 
     name = models.CharField(max_length=200)
-    archive_sha256 = models.CharField(**SHA256)  # a .zip of the manifest folder
+    archive_sha256 = models.CharField(max_length=64)  # a .zip of the manifest folder
     size_bytes = models.PositiveBigIntegerField(default=0)
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
     problems = models.JSONField(default=list)  # [{file, line, field, message, remedy}]
@@ -75,10 +75,10 @@ class Dialogue(models.Model):
     scenario = models.ForeignKey(Scenario, on_delete=models.PROTECT, related_name="dialogues")
     system = models.ForeignKey(System, on_delete=models.PROTECT, related_name="dialogues")
     source = models.ForeignKey(DialogueImport, null=True, on_delete=models.SET_NULL, related_name="dialogues")
-    content_hash = models.CharField(**SHA256)  # of the manifest's row and the originals' hashes
+    content_hash = models.CharField(max_length=64)  # of the manifest's row and the originals' hashes
     originals = models.JSONField(default=list)  # [{name, sha256}], untouched
-    master_sha256 = models.CharField(**SHA256)  # FLAC, mono, one constant gain
-    peaks_sha256 = models.CharField(**SHA256)
+    master_sha256 = models.CharField(max_length=64)  # FLAC, mono, one constant gain
+    peaks_sha256 = models.CharField(max_length=64)
     seconds = models.FloatField()
     sample_rate = models.PositiveIntegerField()  # Hz, of the master
     lufs = models.FloatField()  # integrated, of the original (BS.1770)
@@ -139,7 +139,7 @@ class Rendition(models.Model):
 
     dialogue = models.ForeignKey(Dialogue, on_delete=models.CASCADE, related_name="renditions")
     level_lufs = models.FloatField()  # rounded to 0.1; lower than the master's where a pair's other side needs it
-    sha256 = models.CharField(**SHA256)
+    sha256 = models.CharField(max_length=64)
     size_bytes = models.PositiveBigIntegerField()
     sample_rate = models.PositiveIntegerField()  # Hz
 
