@@ -2,6 +2,7 @@
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -128,7 +129,10 @@ if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 else:
     CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": DATA_DIR / "cache"}
+        "default": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": str(DATA_DIR / "cache"),
+        }
     }
 
 STORAGE_URL = environment.text("EARSHOT_STORAGE_URL")  # s3://bucket; empty: a folder under DATA_DIR
@@ -163,7 +167,8 @@ STATICFILES_DIRS = [ROOT / "static"]
 # Set by deploy/: nginx sends the bytes of an audio file that Django has allowed. Empty: Django sends them itself.
 ACCEL_REDIRECT_PREFIX = environment.text("EARSHOT_ACCEL_REDIRECT")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
-FILE_UPLOAD_TEMP_DIR = None
+FILE_UPLOAD_TEMP_DIR = str(DATA_DIR / "scratch")  # large uploads stay off /tmp
+(DATA_DIR / "scratch").mkdir(exist_ok=True)
 MAX_UPLOAD_BYTES = environment.number("EARSHOT_MAX_UPLOAD_MB", 2048, int, minimum=1) * 1024 * 1024
 
 # --- Sound ------------------------------------------------------------------------------------------------------------
@@ -177,7 +182,7 @@ CELERY_BROKER_URL = REDIS_URL or "filesystem://"
 BROKER_DIR = DATA_DIR / "broker"
 if REDIS_URL:
     # The job's row is the truth, so an unacknowledged message need not wait an hour to come back.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 6 * 3600}
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 6 * 3600}
 else:
     for folder in ("queue", "processed", "control"):
         (BROKER_DIR / folder).mkdir(parents=True, exist_ok=True)
@@ -212,7 +217,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- People -----------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["earshot.accounts.backends.PeopleOnly"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -228,6 +233,7 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/m/ip,5/5m/key"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Earshot"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # people are added by an admin, who knows whose address it is
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
@@ -237,7 +243,7 @@ DEFAULT_FROM_EMAIL = environment.text("EARSHOT_MAIL_FROM", "earshot@localhost")
 
 # --- Words and numbers ------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("zh-hans", _("Chinese")), ("ja", _("Japanese"))]
+LANGUAGES = [("en", _("English"))]  # others are added when they are complete: a page in two languages serves nobody
 LOCALE_PATHS = [ROOT / "locale"]
 USE_I18N = True
 TIME_ZONE = "UTC"

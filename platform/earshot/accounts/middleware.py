@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
@@ -17,5 +18,5 @@ class HtmxSignInMiddleware:
             sign_in = resolve_url("account_login")
             if response["Location"].startswith(sign_in):
                 here = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
-                return HttpResponseClientRedirect(f"{sign_in}?next={here}")
+                return HttpResponseClientRedirect(f"{sign_in}?{urlencode({'next': here}, safe='/')}")
         return response

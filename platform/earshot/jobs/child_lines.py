@@ -125,13 +125,12 @@ class ChildLines:
     def store_the_rest_of_the_log(self) -> None:
         """At the end: the last lines of a log that grew too long, and how many were left out."""
         left_out = self._log_lines - MOST_LOG_LINES - len(self._last_lines)
+        rest = list(self._last_lines)
         if left_out > 0:
-            self._last_lines.appendleft(
-                (f"… {left_out} lines left out: a job's log keeps {MOST_LOG_LINES}.", "warning")
-            )
-        if self._last_lines:
-            self.job.write_logs(self._last_lines)
-            self._last_lines.clear()
+            rest.insert(0, (f"… {left_out} lines left out: a job's log keeps {MOST_LOG_LINES}.", "warning"))
+        if rest:
+            self.job.write_logs(rest)
+        self._last_lines.clear()
 
 
 def _is_number(value: Any) -> bool:
