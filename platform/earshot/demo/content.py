@@ -141,17 +141,17 @@ class Voices:
             return turn.recording.read()
         key = (turn.recording.path, turn.prosody)
         if key not in self._spoken:
-            mean = self._mean_log_f0(turn.recording.voice)
-            self._spoken[key] = vocoder.render(self._analysis(turn.recording), turn.prosody, mean_log_f0=mean)
+            mean = self.mean_log_f0(turn.recording.voice)
+            self._spoken[key] = vocoder.render(self.analysis(turn.recording), turn.prosody, mean_log_f0=mean)
         return self._spoken[key]
 
-    def _analysis(self, recording: Recording) -> vocoder.Analysis:
+    def analysis(self, recording: Recording) -> vocoder.Analysis:
         if recording.path not in self._analyses:
             track = self._tracks[recording.path.stem]
             self._analyses[recording.path] = vocoder.analyse(recording.read(), BANK_RATE, f0=track)
         return self._analyses[recording.path]
 
-    def _mean_log_f0(self, voice: str) -> float:
+    def mean_log_f0(self, voice: str) -> float:
         stems = [r.path.stem for turn in self._script.turns for r in turn.recordings if r.voice == voice]
         voiced = np.concatenate([self._tracks[stem] for stem in stems])
         return float(np.log(voiced[voiced > 0]).mean())
