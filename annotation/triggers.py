@@ -5,6 +5,9 @@ a table named here begins with `migrations.RunPython(remove, create)` and ends w
 remove)`; tests/annotation/test_invariants.py fails where that was forgotten.
 """
 
+from django.apps.registry import Apps
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
 # name: (table, when, condition that must never hold for the NEW row, message)
 RULES = {
     "pair_within_one_scenario": (
@@ -35,7 +38,7 @@ RULES = {
 }
 
 
-def create(apps, schema_editor) -> None:
+def create(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     for name, (table, when, forbidden, message) in RULES.items():
         if schema_editor.connection.vendor == "postgresql":
             check = f"IF {forbidden} THEN RAISE EXCEPTION '{message}' USING ERRCODE = 'check_violation'; END IF;"
@@ -53,7 +56,7 @@ def create(apps, schema_editor) -> None:
             )
 
 
-def remove(apps, schema_editor) -> None:
+def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     for name, (table, when, *_rest) in RULES.items():
         if schema_editor.connection.vendor == "postgresql":
             schema_editor.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")

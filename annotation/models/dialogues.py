@@ -104,7 +104,7 @@ class Dialogue(models.Model):
 
     @property
     def speech_seconds(self) -> float:
-        return sum(end - start for start, end in self.speech)
+        return float(sum(end - start for start, end in self.speech))
 
 
 class Turn(models.Model):

@@ -15,7 +15,7 @@ def new_family_secret() -> str:
 
 
 class SnapshotFamily(models.Model):
-    """The snapshots of a study and its copies. Its secret makes their pseudonyms: stable in here, unlinkable outside."""
+    """The snapshots of a study and its copies. Its secret makes pseudonyms: stable in here, unlinkable outside."""
 
     study = models.OneToOneField(Study, on_delete=models.PROTECT, related_name="snapshot_family")  # the oldest version
     secret = models.CharField(max_length=64, default=new_family_secret)
