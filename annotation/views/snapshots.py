@@ -20,7 +20,7 @@ from earshot.accounts.services import record_action
 from earshot.formats.snapshot import SnapshotManifest
 from earshot.jobs.models import Job
 
-FILES_SHOWN = 40
+SOUNDS = "audio/"
 
 
 def _readable(user: User) -> QuerySet[Snapshot]:
@@ -81,10 +81,11 @@ def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
         "out": sorted(found.counts["out"].items()),
         "tables": _table_rows(found, manifest),
         "splits": [(name, len(manifest.splits[name])) for name in ("train", "validation", "test")],
-        "files": sorted(manifest.files.items())[:FILES_SHOWN],
-        "files_hidden": max(len(manifest.files) - FILES_SHOWN, 0),
+        "files": [entry for entry in sorted(manifest.files.items()) if not entry[0].startswith(SOUNDS)],
+        "n_sounds": sum(name.startswith(SOUNDS) for name in manifest.files),
+        "sound_bytes": sum(file["bytes"] for name, file in manifest.files.items() if name.startswith(SOUNDS)),
         "filter": _filter_facts(found, services.rater_pseudonyms(found.study)),
-        "card": services.open_member(found, "README.md").decode(),
+        "card": _card_text(services.open_member(found, "README.md").decode()),
     }
     return render(request, "annotation/snapshots/detail.html", context)
 
@@ -92,6 +93,11 @@ def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
 def _table_rows(found: Snapshot, manifest: SnapshotManifest) -> list[dict[str, object]]:
     changes = found.counts.get("changes") or {}
     return [{"name": name, "rows": rows, "change": changes.get(name)} for name, rows in sorted(manifest.tables.items())]
+
+
+def _card_text(card: str) -> str:
+    """Without the front matter, which is for machines."""
+    return card.removeprefix("---\n").partition("\n---\n")[2].strip()
 
 
 def _filter_facts(found: Snapshot, raters: dict[str, User]) -> list[tuple[str, str]]:
