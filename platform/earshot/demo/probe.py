@@ -1,8 +1,8 @@
-"""Does the vocoder give the good side away? `python -m earshot.demo.probe`, about two minutes; see docs/demo-content.md.
+"""Does the vocoder give the good side away? `python -m earshot.demo.probe`, some two minutes; see docs/demo-content.md.
 
-Every English assistant turn is rendered twice with equal amounts, once as its emotion wants and once the other way. From
-properties that a vocoder spoils (not pitch, pace or level) a logistic regression guesses which is which, in scenarios
-that it was not fitted to.
+Every English assistant turn is rendered twice with equal amounts, once as its emotion wants and once the other way.
+From properties that a vocoder spoils (not pitch, pace or level) a logistic regression guesses which is which, in
+scenarios that it was not fitted to.
 """
 
 from collections.abc import Iterator
@@ -58,7 +58,8 @@ def feature_pairs(script: Script) -> Iterator[tuple[FloatArray, FloatArray]]:
         analysis = voices.analysis(turn.recording)
         mean = voices.mean_log_f0(turn.recording.voice)
         other = mirrored(turn.prosody)
-        yield tuple(artefact_features(render(analysis, p, mean_log_f0=mean), recorded) for p in (turn.prosody, other))
+        good, bad = (render(analysis, prosody, mean_log_f0=mean) for prosody in (turn.prosody, other))
+        yield artefact_features(good, recorded), artefact_features(bad, recorded)
 
 
 def fit_logistic(differences: FloatArray) -> FloatArray:
