@@ -20,7 +20,7 @@ register_converter(SideConverter, "side")
 
 urlpatterns = [
     path("work/", work.work, name="work"),
-    path("work/history/", work.history, name="history"),
+    path("history/", work.history, name="history"),
     path("work/<int:study_id>/next", work.next_pair, name="next_pair"),
     path("listen/<str:key>/", listening.room, name="room"),
     path("listen/<str:key>/skip", listening.skip, name="skip"),

@@ -1,0 +1,195 @@
+"""Proof of listening: what each heartbeat is worth, rule by rule."""
+
+import pytest
+
+from annotation.models import Heartbeat, Lease, ListeningLog, Study
+from annotation.services import leases, listening
+from annotation.services.listening import Beat, intersect, union
+from tests.factories import NOW, make_lease, make_pair, make_study, make_user, minutes
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+Policy = Study.ListeningPolicy
+
+
+def seconds(number: float):
+    return minutes(number / 60)
+
+
+@pytest.fixture
+def lease() -> Lease:
+    """Opened at NOW, in a study that enforces listening; all bytes of both sides (10 s each) were sent."""
+    lent = make_lease(make_pair(make_study(listening_policy=Policy.ENFORCED)))
+    for side in listening.SIDES:
+        listening.record_delivery(lent, side, start=0.0, end=10.0, at=NOW)
+    return lent
+
+
+def beat(sequence: int, played, side: str = "left", **fields) -> Beat:
+    return Beat(sequence=sequence, side=side, played=played, media_time=played[-1][1] if played else 0.0, **fields)
+
+
+def heard(lease: Lease, side: str = "left") -> list[list[float]]:
+    return ListeningLog.objects.get(lease=lease, side=side).heard
+
+
+def send(lease: Lease, each: Beat, after: float) -> Heartbeat | None:
+    return listening.record_heartbeat(lease, each, at=NOW + seconds(after))
+
+
+def test_unions_and_intersections_of_stretches():
+    assert union([[3, 4], [0, 1], [0.5, 2], [2, 2]]) == [[0.0, 2.0], [3.0, 4.0]]
+    assert intersect([[0, 2], [3, 6]], [[1, 4], [5, 9]]) == [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+
+
+def test_an_honest_listener_is_credited_in_full_and_the_gate_opens(lease):
+    for number, side in enumerate(listening.SIDES):
+        for part in range(2):
+            send(
+                lease, beat(2 * number + part + 1, [[5.0 * part, 5.0 * part + 5.0]], side), 10.0 * number + 5 * part + 5
+            )
+
+    so_far = listening.heard_so_far(lease)
+    assert {side: (each.coverage, each.missing) for side, each in so_far.items()} == {
+        "left": (1.0, []),
+        "right": (1.0, []),
+    }
+    assert so_far["left"].seconds_played == 10.0
+    assert listening.gate_is_open(lease)
+
+
+def test_coverage_is_a_share_of_the_speech_and_silence_need_not_be_heard(lease):
+    send(lease, beat(1, [[0.5, 4.5]]), 5)
+
+    so_far = listening.heard_so_far(lease)["left"]
+    assert (so_far.coverage, so_far.missing) == (0.5, [[5.0, 9.0]])
+
+
+@pytest.mark.parametrize(
+    ("fields", "refusal"),
+    [
+        ({"muted": True}, "muted"),
+        ({"volume": 0.0}, "muted"),
+        ({"visible": False}, "hidden"),
+        ({"rate": 1.25}, "rate"),
+    ],
+)
+def test_what_cannot_be_heard_or_judged_gains_nothing(lease, fields, refusal):
+    stored = send(lease, beat(1, [[0.0, 4.0]], **fields), 5)
+
+    assert stored is not None
+    assert (stored.refusal, stored.credited_seconds, heard(lease)) == (refusal, 0.0, [])
+
+
+def test_slower_than_spoken_counts(lease):
+    stored = send(lease, beat(1, [[0.0, 4.0]], rate=0.9), 5)
+
+    assert stored is not None
+    assert (stored.refusal, heard(lease)) == ("", [[0.0, 4.0]])
+
+
+def test_more_than_the_wall_clock_allows_gains_nothing(lease):
+    stored = send(lease, beat(1, [[0.0, 9.0]]), 5)
+
+    assert stored is not None
+    assert (stored.refusal, heard(lease)) == ("faster than time", [])
+
+
+def test_many_fast_heartbeats_gain_no_more_than_one_slow_one(lease):
+    for number in range(1, 10):
+        send(lease, beat(number, [[number - 1.0, float(number)]]), 2 + 0.01 * number)
+
+    assert ListeningLog.objects.get(lease=lease, side="left").seconds_played <= 2.1 + listening.TOLERANCE_SECONDS
+
+
+def test_time_does_not_pile_up_over_a_long_silence(lease):
+    lease.pair.dialogue_a.seconds = 120.0
+    listening.record_delivery(lease, "left", start=0.0, end=120.0, at=NOW)
+
+    stored = send(lease, beat(1, [[0.0, 60.0]]), 300)
+
+    assert stored is not None
+    assert stored.refusal == "faster than time"
+
+
+def test_both_sides_draw_on_one_clock(lease):
+    send(lease, beat(1, [[0.0, 5.0]], "left"), 5)
+
+    stored = send(lease, beat(2, [[0.0, 5.0]], "right"), 5.1)
+
+    assert stored is not None
+    assert (stored.refusal, heard(lease, "right")) == ("faster than time", [])
+
+
+def test_a_replayed_heartbeat_gains_nothing(lease):
+    send(lease, beat(1, [[0.0, 4.0]]), 5)
+
+    assert send(lease, beat(1, [[4.0, 8.0]]), 10) is None
+    assert heard(lease) == [[0.0, 4.0]]
+    assert Heartbeat.objects.count() == 1
+
+
+def test_a_reordered_heartbeat_gains_nothing(lease):
+    send(lease, beat(7, [[0.0, 4.0]]), 5)
+
+    assert send(lease, beat(6, [[4.0, 8.0]]), 10) is None
+    assert heard(lease) == [[0.0, 4.0]]
+
+
+def test_bytes_that_were_not_sent_cannot_be_heard():
+    lease = make_lease(make_pair(make_study(listening_policy=Policy.ENFORCED)))
+    listening.record_delivery(lease, "left", start=0.0, end=2.0, at=NOW)
+
+    stored = send(lease, beat(1, [[0.0, 4.0]]), 5)
+
+    assert stored is not None
+    assert (stored.credited_seconds, heard(lease)) == (2.0, [[0.0, 2.0]])
+
+
+def test_bytes_sent_to_another_lease_do_not_count(lease):
+    another = make_lease(lease.pair, make_user())
+
+    send(another, beat(1, [[0.0, 4.0]]), 5)
+
+    assert heard(another) == []
+
+
+def test_hearing_a_stretch_twice_covers_it_once(lease):
+    send(lease, beat(1, [[0.0, 4.0]]), 5)
+    send(lease, beat(2, [[0.0, 4.0]]), 10)
+
+    log = ListeningLog.objects.get(lease=lease, side="left")
+    assert (log.heard, log.seconds_played) == ([[0.0, 4.0]], 8.0)
+
+
+def test_an_expired_lease_takes_no_heartbeat(lease):
+    leases.expire_overdue(at=lease.expires_at)
+
+    assert send(lease, beat(1, [[0.0, 4.0]]), 5) is None
+    assert heard(lease) == []
+
+
+def test_a_heartbeat_renews_the_lease(lease):
+    send(lease, beat(1, []), 60)
+
+    lease.refresh_from_db()
+    assert lease.expires_at == NOW + seconds(60) + lease.duration()
+
+
+def test_stalls_are_counted_even_where_nothing_is_credited(lease):
+    send(lease, beat(1, [[0.0, 1.0]], muted=True, stalls=2, stalled_seconds=1.5), 5)
+
+    log = ListeningLog.objects.get(lease=lease, side="left")
+    assert (log.stalls, log.stalled_seconds, log.heard) == (2, 1.5, [])
+
+
+def test_the_gate_stays_closed_while_one_side_is_missing(lease):
+    send(lease, beat(1, [[0.0, 10.0]]), 10)
+
+    assert not listening.gate_is_open(lease)
+
+
+@pytest.mark.parametrize("policy", [Policy.RECORDED, Policy.NONE])
+def test_only_enforced_listening_closes_the_gate(policy):
+    lease = make_lease(make_pair(make_study(listening_policy=policy)))
+
+    assert listening.gate_is_open(lease)
