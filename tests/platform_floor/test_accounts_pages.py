@@ -154,7 +154,7 @@ def test_an_admin_cannot_lower_themselves(admin, change):
 def test_the_last_admin_stays(admin):
     former = make_user("admin", is_active=False)
 
-    with pytest.raises(ValidationError, match="is the last admin. Make somebody else an admin first."):
+    with pytest.raises(ValidationError, match=r"is the last admin\. Make somebody else an admin first\."):
         services.change_user(admin, name="", role=Role.ANNOTATOR, is_active=True, by=former)
 
 
@@ -209,7 +209,11 @@ def test_sign_out_everywhere_keeps_this_session_and_ends_the_others(client):
 
 @pytest.mark.parametrize(
     ("role", "place"),
-    [("annotator", "annotation:work"), ("researcher", "annotation:studies"), ("admin", "annotation:studies")],
+    [
+        ("annotator", "annotation:work"),
+        ("researcher", "annotation:studies"),
+        ("admin", "annotation:studies"),
+    ],
 )
 def test_each_role_starts_where_its_work_is(client, role, place):
     client.force_login(make_user(role))
