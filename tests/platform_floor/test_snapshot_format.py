@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from earshot.formats.canonical import canonical_json, hashed_rows, row_json
 from earshot.formats.snapshot import (
     CardFacts,
     JudgmentRow,
@@ -25,6 +26,7 @@ from earshot.formats.snapshot import (
     split_of,
     write_snapshot,
 )
+from earshot.formats.tables import to_tables
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SOUND_A, SOUND_B = b"fLaC of a", b"fLaC of b"
@@ -512,3 +514,11 @@ def test_a_pseudonym_is_stable_in_its_family_and_unlike_in_another():
     assert len({pseudonym(one, "7"), pseudonym(one, "8"), pseudonym(other, "7")}) == 3
     with pytest.raises(ValueError, match="has 3 bytes"):
         pseudonym(b"abc", "7")
+
+
+def test_a_row_has_one_json_whether_it_is_known_to_be_canonical_or_not():
+    tables = to_tables(some_tables())
+
+    rows = [row for name, table in tables.items() for row in hashed_rows(name, table)]
+
+    assert [row_json(row) for row in rows] == [canonical_json(row) for row in rows]

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from earshot.formats.aggregates import AGGREGATES_SCHEMA
-from earshot.formats.canonical import canonical_json, hash_tables, hashed_rows, pseudonym
+from earshot.formats.canonical import hash_tables, hashed_rows, pseudonym, row_json
 from earshot.formats.snapshot_card import CardFacts
 from earshot.formats.snapshot_manifest import MANIFEST_FILE, SnapshotManifest, file_entry, split_of
 from earshot.formats.snapshot_rows import (
@@ -145,6 +145,8 @@ def _verify_files(snapshot: Snapshot) -> None:
 
 
 def _diff_table(name: str, earlier: pa.Table, later: pa.Table) -> TableDiff:
+    if earlier.equals(later):
+        return TableDiff((), (), ())
     before, after = _rows_by_key(name, earlier), _rows_by_key(name, later)
     return TableDiff(
         added=tuple(key for key in after if key not in before),
@@ -156,5 +158,5 @@ def _diff_table(name: str, earlier: pa.Table, later: pa.Table) -> TableDiff:
 def _rows_by_key(name: str, table: pa.Table) -> dict[tuple[object, ...], list[bytes]]:
     rows: dict[tuple[object, ...], list[bytes]] = {}
     for row in hashed_rows(name, table):
-        rows.setdefault(tuple(row[column] for column in KEYS[name]), []).append(canonical_json(row))
+        rows.setdefault(tuple(row[column] for column in KEYS[name]), []).append(row_json(row))
     return rows
