@@ -21,6 +21,7 @@ from earshot.jobs.services import RunningJob
 KIND = "demo.seed"
 N_SIMULATED_RATERS = 12
 ALL_SEATS = 1_000_000  # simulated raters stop when no seat is left
+# What annotators read names no system and hints at none: a title can unblind a study.
 INSTRUCTIONS = (
     "You hear two dialogues of the same scenario. Listen to both to the end, then say which one you would rather "
     "be in. "
@@ -47,8 +48,8 @@ def seed_quick() -> bool:
     if Job.objects.filter(kind=KIND).exists():
         return False
     import_scenarios("quick", content.quick_scenario_ids())
-    make_study("Real recordings: which is the real conversation?", people, language="en")
-    make_study("EmoDB: one turn out of mood", people, language="de")
+    make_study("Everyday conversations", people, language="en")
+    make_study("Six turns in German", people, language="de")
     with transaction.atomic():
         jobs.enqueue(
             KIND, {}, title="Speak the demo's dialogues", created_by=User.objects.get(email=people["researcher"])
@@ -63,9 +64,9 @@ def seed_rendered(held: RunningJob) -> None:
     for done, scenario in enumerate(scenarios):
         held.report(0.8 * done / len(scenarios), f"Speaking {scenario}")
         import_scenarios(scenario, [scenario])
-        make_study("Expressive or not? English dialogues", people, language="en", systems=SPOKEN_SYSTEMS)
+        make_study("English conversations", people, language="en", systems=SPOKEN_SYSTEMS)
     held.report(0.8, "Simulated raters judge")
-    title = "Simulated raters on the English dialogues"
+    title = "English conversations, simulated raters"
     study = make_study(title, people, language="en", systems=SPOKEN_SYSTEMS, is_simulated=True)
     call_command(
         "simulate_judgments",
