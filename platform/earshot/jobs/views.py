@@ -86,7 +86,7 @@ def _status_context(job: Job) -> dict[str, object]:
 def status(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The live part of a job's page; the last answer ends the polling."""
     job = _job(request, job_id)
-    return _polled(render(request, "jobs/_status.html", _status_context(job)), job)
+    return _polled(render(request, "jobs/_status.html", _status_context(job) | {"is_reply": True}), job)
 
 
 @require_GET
