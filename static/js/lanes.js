@@ -141,7 +141,7 @@ function drawScenarioTurns(context, layout, colours, turns) {
     if (x - lastLabel < 22) continue;
     lastLabel = x;
     context.fillStyle = colours.soft;
-    context.fillText(String(turn.scenario_turn + 1), x + 4, 12);
+    context.fillText(String(turn.scenario_turn), x + 4, 12);
   }
 }
 
