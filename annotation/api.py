@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.http import Http404
 from django.urls import reverse
 from django.utils import timezone
 from rest_framework import serializers, status
@@ -12,7 +13,7 @@ from rest_framework.response import Response
 
 from annotation.forms.listening import BeatSerializer, DraftSerializer, SubmitSerializer, sentence_of
 from annotation.models import Lease, Study
-from annotation.queries.listening import lease_of, listening_state, scene_of, transcript_is_shown
+from annotation.queries.listening import CLOSED, lease_of, listening_state, scene_of, transcript_is_shown
 from annotation.services import judgments, leases, listening
 from annotation.views.sound import NO_STORE
 from annotation.views.work import address_after_submit
@@ -91,5 +92,7 @@ def submit(request: Request, key: str) -> Response:
 def lease_turns(request: Request, key: str, side: str) -> Response:
     """A side's turns; with their words once the study's transcript policy shows them."""
     lease = _lease(request, key)
+    if lease.state in CLOSED:
+        raise Http404
     with_text = transcript_is_shown(lease, side, says_heard=request.query_params.get("heard") == "1")
     return Response(scene_of(lease, side, with_text=with_text), headers=PRIVATE)

@@ -16,6 +16,7 @@ from annotation.services.renditions import ensure_rendition
 from annotation.services.studies import LEVEL_TOLERANCE_LU
 from earshot.accounts.models import User
 
+CLOSED = (Lease.State.SUBMITTED, Lease.State.LATE, Lease.State.SKIPPED)
 LONGEST_ROLE_NAME = 24
 UNHEARD_SECONDS = 0.25  # less of a turn than this is not worth naming
 Listening, Transcript = Study.ListeningPolicy, Study.TranscriptPolicy
@@ -29,6 +30,14 @@ def lease_of(annotator: User, key: str) -> Lease:
         "annotator", "pair__study", "pair__scenario", "pair__dialogue_a", "pair__dialogue_b"
     )
     return get_object_or_404(whole.held_by(annotator), key=key)
+
+
+def open_lease_of(annotator: User, key: str) -> Lease:
+    """Likewise, while it can still be judged: what was submitted or skipped gives no sound any more."""
+    lease = lease_of(annotator, key)
+    if lease.state in CLOSED:
+        raise Http404
+    return lease
 
 
 def questions_for(annotator: User, study: Study) -> list[Dimension]:

@@ -18,8 +18,10 @@ from django.views.decorators.http import require_POST, require_safe
 from annotation.forms.listening import SkipForm
 from annotation.models import Dimension, Judgment, Lease, Score, Study
 from annotation.queries.listening import (
+    CLOSED,
     lease_of,
     listening_state,
+    open_lease_of,
     questions_for,
     rendition_for,
     scene_of,
@@ -65,7 +67,7 @@ def room(request: SignedInRequest, key: str) -> HttpResponse:
     """Opening the page opens the lease."""
     now = timezone.now()
     lease = leases.open_lease(lease_of(request.user, key), at=now)
-    if lease.state in {State.SUBMITTED, State.LATE, State.SKIPPED}:
+    if lease.state in CLOSED:
         context = {"lease": lease, "can_undo": lease.can_undo(now)}
         response = render(request, "annotation/listening/closed.html", context)
     else:
@@ -169,7 +171,7 @@ def undo(request: SignedInRequest, key: str) -> HttpResponse:
 @require_safe
 @login_required
 def lease_sound(request: SignedInRequest, key: str, side: str) -> HttpResponseBase:
-    lease = lease_of(request.user, key)
+    lease = open_lease_of(request.user, key)
     rendition = rendition_for(lease, side)
 
     def delivered(start: int, end: int) -> None:
@@ -193,4 +195,4 @@ def seconds_at(byte: int, sample_rate: int) -> float:
 @require_safe
 @login_required
 def lease_peaks(request: SignedInRequest, key: str, side: str) -> HttpResponse:
-    return send_peaks(lease_of(request.user, key).dialogue(side))
+    return send_peaks(open_lease_of(request.user, key).dialogue(side))

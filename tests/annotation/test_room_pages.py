@@ -240,6 +240,7 @@ def test_a_closed_room_says_what_became_of_it(state, sentence):
 
     assert sentence in page
     assert "<audio" not in page
+    assert {signed_in(lease.annotator).get(address).status_code for address in reads(lease)[1:]} == {404}
     assert ("/undo" in page) == (state == "submitted")
 
 
