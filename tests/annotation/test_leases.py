@@ -374,3 +374,16 @@ def test_a_simulated_rater_gets_no_pair_of_a_study_for_people():
 
     with pytest.raises(ValidationError, match="Simulated raters judge only in studies marked simulated"):
         leases.next_lease(annotator, pair.study, at=NOW)
+
+
+def test_signing_out_frees_what_was_reserved_ahead_and_keeps_what_is_open(client):
+    study = make_study()
+    annotator = join(study)
+    opened = make_lease(make_pair(study), annotator)
+    ahead = make_lease(make_pair(study), annotator, opened=False)
+    client.force_login(annotator)
+
+    client.post("/account/logout/")
+
+    assert (state(opened), seats(opened)) == ("live", 2)
+    assert (state(ahead), seats(ahead)) == ("expired", 3)
