@@ -96,6 +96,20 @@ def start_worker(
         servers.kill_worker(worker)
 
 
+@pytest.fixture
+def start_beat(worker_environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start the clock that sends `jobs.reap` to the workers: `start_beat(EARSHOT_REAPER_SECONDS="1")`. Killed after."""
+    clocks: list[subprocess.Popen[bytes]] = []
+
+    def start(**environment: str) -> subprocess.Popen[bytes]:
+        clocks.append(servers.start_beat(worker_environment | environment, tmp_path / f"beat{len(clocks)}.log"))
+        return clocks[-1]
+
+    yield start
+    for clock in clocks:
+        servers.kill_worker(clock)
+
+
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[str]:
     """The address of a Redis: REDIS_URL if set, else one of our own."""

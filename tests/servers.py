@@ -198,6 +198,13 @@ def start_worker(
     return process
 
 
+def start_beat(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start Celery's clock with `environment` on top of ours: it sends `jobs.reap` as a deployment's does."""
+    schedule = log.with_suffix(".schedule")
+    command = [sys.executable, "-m", "celery", "-A", "earshot.celery", "beat", "--schedule", schedule]
+    return _start(command, log, cwd=ROOT, env={**os.environ, **environment})
+
+
 def _is_ready(process: subprocess.Popen[bytes], log: Path, begins_at: int) -> bool:
     written = log.read_bytes()[begins_at:].decode(errors="replace")
     if process.poll() is not None:

@@ -13,10 +13,10 @@ from tests.factories import NOW, answer, make_dialogue, make_lease, make_pair, m
 LONG_AGO = NOW - timedelta(days=300)  # before the wall clock, for what is asked for now
 
 
-def make_sounding_pair(study: Study, number: int = 0):
-    """Systems x and y on a new scenario; two stored sounds of their own."""
+def make_sounding_pair(study: Study, number: int = 0, sound_bytes: int = 0):
+    """Systems x and y on a new scenario; two stored sounds of their own, of at least so many bytes."""
     scenario = make_scenario()
-    sounds = [artefacts.put_bytes(f"sound {number} of {name}".encode()) for name in "xy"]
+    sounds = [artefacts.put_bytes(f"sound {number} of {name}".encode().ljust(sound_bytes)) for name in "xy"]
     dialogue_a, dialogue_b = (
         make_dialogue(scenario, make_system(name), master_sha256=sha256)
         for name, sha256 in zip("xy", sounds, strict=True)
@@ -31,10 +31,10 @@ def judge(pair, value: int = 1, annotator=None, *, at=NOW, **values: int) -> Jud
     return judgments.submit(lease, at=at)
 
 
-def make_judged_study(n_pairs: int = 2, n_raters: int = 2, *, at=NOW, **fields) -> Study:
+def make_judged_study(n_pairs: int = 2, n_raters: int = 2, *, at=NOW, sound_bytes: int = 0, **fields) -> Study:
     study = make_study(**fields)
     for number in range(n_pairs):
-        pair = make_sounding_pair(study, number)
+        pair = make_sounding_pair(study, number, sound_bytes)
         for value in range(1, n_raters + 1):
             judge(pair, value, at=at)
     return study

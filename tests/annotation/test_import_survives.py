@@ -47,7 +47,7 @@ def clear() -> None:
     System.objects.all().delete()
 
 
-def test_import_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path, start_worker):
+def test_import_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path, start_worker, start_beat):
     rows = [dialogue(f"d{n}", system=f"system {n % 2}") for n in range(COUNT)]
     folder = write_folder(tmp_path / "m", rows, seconds=90)  # long enough to be caught in the middle
     undisturbed = ingest.store_folder_import(ingest.check_folder(folder))
@@ -56,23 +56,25 @@ def test_import_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path, star
     expected = content()
     clear()
     settings = {
-        "EARSHOT_JOB_SILENCE_SECONDS": "1",
-        "EARSHOT_JOB_HEARTBEAT_SECONDS": "0.2",
-        "EARSHOT_REAPER_SECONDS": "0.5",
+        "EARSHOT_JOB_SILENCE_SECONDS": "3",
+        "EARSHOT_JOB_HEARTBEAT_SECONDS": "0.3",
+        "EARSHOT_REAPER_SECONDS": "1",
     }
 
     disturbed = ingest.start_folder_import(ingest.check_folder(folder))
     job = Job.objects.get(pk=disturbed.job_id)
+    start_beat(**settings)
     for wanted in (0.1, 0.4):
         worker = start_worker(**settings)
         servers.wait_until(lambda wanted=wanted: reached(job, wanted), f"progress {wanted}", 60)
         servers.kill_worker(worker)
-        put_back(job)
     start_worker(**settings)
     servers.wait_until(lambda: finished(job), "the end of the import", 60)
 
     assert job.state == Job.State.SUCCEEDED, job.error
     assert job.attempts == 3  # both kills met it in the middle
+    put_back = job.log_lines.filter(text__startswith="No heartbeat since")
+    assert put_back.count() == 2  # by the reaper
     assert content() == expected
     disturbed.refresh_from_db()
     assert (disturbed.dialogues_new, disturbed.dialogues_known) == (COUNT, 0)
@@ -87,15 +89,6 @@ def reached(job: Job, progress: float) -> bool:
 def finished(job: Job) -> bool:
     job.refresh_from_db()
     return job.is_finished
-
-
-def put_back(job: Job) -> None:
-    """What the reaper does once the job has been silent; here at once, so that the test need not wait for it."""
-    from django.utils import timezone
-
-    job.refresh_from_db()
-    if job.state == Job.State.RUNNING:
-        assert jobs.requeue(job, at=timezone.now(), reason="The test killed its worker.")
 
 
 def test_command_follows_its_job_on_a_worker(tmp_path, start_worker, worker_environment):
