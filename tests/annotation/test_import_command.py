@@ -133,3 +133,14 @@ def test_manifest_of_scenarios_alone_is_imported(tmp_path):
     out, _ = call(write_folder(tmp_path / "m", [], [scenario("s1"), scenario("s2")]), "--here")
 
     assert out.splitlines()[1] == "Imported: 0 dialogues new, 0 known already."
+
+
+def test_if_new_leaves_a_known_folder_without_another_import(tmp_path):
+    call(write_folder(tmp_path / "one", [dialogue("d1")]), "--here", "--if-new")
+
+    out, _ = call(tmp_path / "one", "--here", "--if-new")
+    assert out.splitlines()[1] == "The catalogue has all of them already."
+    assert (DialogueImport.objects.count(), Job.objects.count()) == (1, 1)
+
+    call(write_folder(tmp_path / "two", [dialogue("d1"), dialogue("d2")]), "--here", "--if-new")
+    assert (DialogueImport.objects.count(), Dialogue.objects.count()) == (2, 2)

@@ -29,6 +29,9 @@ class Command(BaseCommand):
         how.add_argument("--no-wait", action="store_true", help="hand the job to a worker and return at once")
         how.add_argument("--here", action="store_true", help="import in this process: no worker is needed")
         how.add_argument("--check", action="store_true", help="only check the manifest; write nothing")
+        parser.add_argument(
+            "--if-new", action="store_true", help="do nothing if the catalogue has every dialogue already"
+        )
         parser.add_argument("--by", metavar="E-MAIL", help="the researcher or admin who imports")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,6 +44,9 @@ class Command(BaseCommand):
         counts = f"{_count(len(manifest.scenarios), 'scenario')}, {_count(len(manifest.dialogues), 'dialogue')}"
         self.stdout.write(f"The manifest is well formed: {counts}.")
         if options["check"]:
+            return
+        if options["if_new"] and ingest.is_known(manifest):
+            self.stdout.write("The catalogue has all of them already.")
             return
         if options["here"]:
             dialogue_import = ingest.store_folder_import(manifest, created_by=importer)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation.models import DialogueImport
-from annotation.services.ingest.catalogue import find_conflicts
+from annotation.services.ingest.catalogue import find_conflicts, known_dialogues
 from annotation.services.uploads import pack_manifest
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
@@ -32,6 +32,12 @@ def check_folder(folder: Path) -> Manifest:
     if problems := find_conflicts(manifest):
         raise ManifestError(problems)
     return manifest
+
+
+def is_known(manifest: Manifest) -> bool:
+    """Whether the catalogue has every dialogue of a checked manifest; their contents agree, or the check had failed."""
+    ids = {dialogue.dialogue_id for dialogue in manifest.dialogues}
+    return ids <= known_dialogues(ids).keys()
 
 
 def start_import(archive: Path, *, name: str, created_by: User | None) -> DialogueImport:

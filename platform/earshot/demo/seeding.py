@@ -89,7 +89,7 @@ def import_scenarios(name: str, scenarios: list[str]) -> None:
     """Write the scenarios' manifest and import it in this process; a second time brings in nothing new."""
     folder = Path(settings.DATA_DIR) / "scratch" / "demo" / name
     content.build_manifest(folder, only=scenarios)
-    call_command("import_dialogues", folder, here=True, stdout=io.StringIO(), stderr=io.StringIO())
+    call_command("import_dialogues", folder, here=True, if_new=True, stdout=io.StringIO(), stderr=io.StringIO())
 
 
 def make_study(
