@@ -42,6 +42,10 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
             "instructions": _("For annotators: shown before the first pair. Name no system here."),
             "language": _("As the scenarios name it, such as en or de. Only dialogues of this language are paired."),
             "overlap": _("How many distinct raters judge each pair. 3 is a good start."),
+            "listening_policy": _("What a rater must have heard before the questions open."),
+            "transcript_policy": _(
+                "Words on the screen pull attention from the voice; after the first listen is mild."
+            ),
             "coverage_wanted": _("From 0 to 1, per side; 0.98 leaves room for a clipped breath."),
             "lease_factor": _("How long a pair is lent after the last sign of life."),
             "is_simulated": _("Then simulated raters may judge here, and every number is marked as simulated."),
@@ -49,6 +53,8 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {
             "description": forms.Textarea(attrs={"rows": 3}),
             "instructions": forms.Textarea(attrs={"rows": 4}),
+            "listening_policy": forms.RadioSelect,
+            "transcript_policy": forms.RadioSelect,
         }
 
     def clean_coverage_wanted(self) -> float:
@@ -87,6 +93,11 @@ class DimensionForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class BaseRubricFormSet(BaseFormSet):  # type: ignore[type-arg]
+    def add_fields(self, form: forms.Form, index: int | None) -> None:
+        super().add_fields(form, index)
+        if "DELETE" in form.fields:
+            form.fields["DELETE"].label = _("Remove this dimension when the rubric is saved")
+
     def clean(self) -> None:
         if OVERALL not in {row.cleaned_data.get("key") for row in self.kept()}:
             raise ValidationError(_("A rubric ends with the dimension 'overall'; add it back."))
@@ -102,7 +113,9 @@ class BaseRubricFormSet(BaseFormSet):  # type: ignore[type-arg]
         return [{name: row.cleaned_data[name] for name in RUBRIC_FIELDS} for row in ordered]
 
 
-RubricFormSet = formset_factory(DimensionForm, formset=BaseRubricFormSet, extra=1, max_num=12, can_delete=True)
+RubricFormSet = formset_factory(
+    DimensionForm, formset=BaseRubricFormSet, extra=1, max_num=12, can_delete=True, can_delete_extra=False
+)
 
 
 class PairsForm(forms.Form):

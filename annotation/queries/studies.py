@@ -170,8 +170,8 @@ def chart_of(board: DimensionBoard) -> dict[str, Any] | None:
         for row in board.rows
         if row.strength is not None
     ]
-    if not rows:
-        return None
+    if not rows or any(row["low"] is None or row["high"] is None for row in rows):
+        return None  # an estimate is never shown without its interval
     return {
         "kind": "interval",
         "x": {"label": _("strength in logits, 95 % intervals")},
@@ -183,7 +183,7 @@ def chart_of(board: DimensionBoard) -> dict[str, Any] | None:
 def sentence_for(board: DimensionBoard) -> str:
     """What the picture shows, or why it cannot be said yet."""
     if board.reason:
-        return _("Cannot say yet: %(reason)s") % {"reason": board.reason}
+        return _("Cannot say yet: %(reason)s.") % {"reason": board.reason}
     first = [row.system for row in board.rows if row.rank == 1]
     separated = board.rows and len(first) == 1
     if separated:

@@ -7,6 +7,7 @@ from itertools import combinations
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from annotation.models import Dialogue, Dimension, Membership, Pair, Study, System
 from annotation.models.studies import OVERALL, OVERALL_POSITION
@@ -14,6 +15,13 @@ from annotation.services import renditions
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
 
+FIXED_BY_VOTES = {  # later votes would be another measurement
+    "language": gettext_lazy("language"),
+    "listening_policy": gettext_lazy("listening"),
+    "coverage_wanted": gettext_lazy("share of the speech to be heard"),
+    "transcript_policy": gettext_lazy("transcript"),
+    "is_simulated": gettext_lazy("simulation"),
+}
 LEVEL_TOLERANCE_LU = 0.5  # the two sides of a pair differ by at most this
 DEFAULT_RUBRIC = (
     (
@@ -62,11 +70,11 @@ def change_study(study: Study, *, changed: Sequence[str], by: User | None) -> No
     Raises:
         ValidationError: if votes were given and what is changed would make later votes another measurement.
     """
-    fixed = {"language", "listening_policy", "coverage_wanted", "transcript_policy", "is_simulated"} & set(changed)
+    fixed = [str(words) for name, words in FIXED_BY_VOTES.items() if name in changed]
     if fixed and study.has_votes:
         raise ValidationError(
-            _("Study '%(study)s' has votes, so %(fields)s cannot change any more. Copy it to a new version instead.")
-            % {"study": study, "fields": ", ".join(sorted(fixed))}
+            _("Study '%(study)s' has votes, so this stays as it is: %(fields)s. Copy it to a new version to change it.")
+            % {"study": study, "fields": ", ".join(fixed)}
         )
     study.save()
     if changed:
@@ -114,7 +122,9 @@ def save_dimensions(study: Study, rows: Sequence[dict[str, object]], *, by: User
     refuse_rubric_change(study)
     keys = [str(row["key"]) for row in rows]
     if len(set(keys)) != len(keys):
-        raise ValidationError(_("Each dimension needs a key of its own; one comes twice: %(keys)s.") % {"keys": keys})
+        raise ValidationError(
+            _("Each dimension needs a key of its own; one comes twice: %(keys)s.") % {"keys": ", ".join(keys)}
+        )
     if OVERALL not in keys:
         raise ValidationError(_("A rubric ends with the dimension 'overall'; add it back."))
     study.dimensions.all().delete()

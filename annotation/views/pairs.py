@@ -1,5 +1,6 @@
 """Pairs for researchers: which there are, which to add, and one to hear with all that was judged about it."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,13 @@ class Plan:
     n_scenarios: int
     n_votes: int
     hours: float  # of listening: both sides once, for every vote
+
+    @property
+    def listening(self) -> str:
+        if self.hours >= 1:
+            return _("%(n).1f hours") % {"n": self.hours}
+        minutes = math.ceil(self.hours * 60)
+        return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
 
 
 def plan_of(study: Study, pairs: list[tuple[Dialogue, Dialogue]]) -> Plan:
@@ -87,14 +95,14 @@ class ShownJudgment:
 
 
 def answer_in_words(score: Score | None) -> str:
-    """+2 → "a better, 2"; what is no number in its own words."""
+    """+2 → "A by 2"; what is no number in its own words."""
     if score is None:
         return "—"
     if score.value is None:
         return str(score.get_kind_display())
     if score.value == 0:
         return _("same")
-    return _("%(letter)s by %(n)d") % {"letter": "a" if score.value > 0 else "b", "n": abs(score.value)}
+    return _("%(letter)s by %(n)d") % {"letter": "A" if score.value > 0 else "B", "n": abs(score.value)}
 
 
 @require_safe

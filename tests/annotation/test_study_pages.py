@@ -157,7 +157,7 @@ def test_with_votes_the_listening_policy_cannot_change_but_the_title_can(client,
     )
 
     assert refused.status_code == 422
-    assert "has votes, so listening_policy, transcript_policy cannot change any more" in refused.content.decode()
+    assert "has votes, so this stays as it is: listening, transcript." in refused.content.decode()
     assert taken.status_code == 302
     study.refresh_from_db()
     assert (study.title, study.listening_policy) == ("New", "none")
@@ -306,7 +306,7 @@ def test_the_pair_page_tells_who_judged_what_in_terms_of_a_and_b(client, study):
 
     html = client.get(page("pair", study.pk, pair.pk)).content.decode()
 
-    assert html.count("<td>a by 2</td>") == 3
+    assert html.count("<td>A by 2</td>") == 3
     assert html.count("<td>same</td>") == 1
     assert "b sounded bored" in html
 
@@ -349,3 +349,83 @@ def test_a_longer_list_of_studies_costs_no_more_queries(client, researcher):
 
     assert len(three) == len(one)
     assert html.count("1 of 3") == 3
+
+
+def test_a_dimension_ticked_for_removal_goes_even_with_a_wrong_field(client, study):
+    gone = question("immersion", 2) | {"weight": "much", "DELETE": "on"}
+
+    response = client.post(page("edit_rubric", study.pk), rubric(question("pace", 1), gone, question("overall", 3)))
+
+    assert response["Location"] == page("study", study.pk)
+    assert list(study.dimensions.values_list("key", flat=True)) == ["pace", "overall"]
+
+
+def test_overall_cannot_be_removed(client, study):
+    gone = question("overall", 2) | {"DELETE": "on"}
+
+    response = client.post(page("edit_rubric", study.pk), rubric(question("pace", 1), gone))
+
+    assert response.status_code == 422
+    assert "A rubric ends with the dimension &#x27;overall&#x27;; add it back." in response.content.decode()
+    assert study.dimensions.count() == 4
+
+
+def test_a_wrong_field_of_a_rubric_row_is_named_beside_it(client, study):
+    response = client.post(
+        page("edit_rubric", study.pk), rubric(question("pace", 0), question("overall", 2) | {"name": ""})
+    )
+
+    html = response.content.decode()
+    assert response.status_code == 422
+    assert '<p class="field-error" id="id_rubric-0-position_error">' in html
+    assert '<p class="field-error" id="id_rubric-1-name_error">This field is required.</p>' in html
+
+
+def test_a_key_that_comes_twice_is_named(client, study):
+    rows = rubric(question("pace", 1), question("pace", 2), question("overall", 3))
+
+    html = client.post(page("edit_rubric", study.pk), rows).content.decode()
+
+    assert "one comes twice: pace, pace, overall." in html
+    assert study.dimensions.count() == 4
+
+
+@pytest.mark.parametrize("number", [0, 987_654, 10**30])
+def test_wrong_numbers_are_not_found(client, study, number):
+    membership = study.memberships.get()
+    addresses = [*pages_of(study, make_pair(study)), page("remove_member", study.pk, membership.pk)]
+    wrong = [address.replace(f"/studies/{study.pk}/", f"/studies/{number}/") for address in addresses]
+
+    assert {client.post(address).status_code for address in wrong} <= {404, 405}
+    assert {client.get(address).status_code for address in wrong[:-1]} == {404}
+    assert client.get(page("pair", study.pk, 1).replace("/pairs/1/", f"/pairs/{number}/")).status_code == 404
+    assert client.post(page("remove_member", study.pk, 1).replace("/1/remove", f"/{number}/remove")).status_code == 404
+
+
+def test_listening_under_an_hour_is_told_in_minutes(client, study):
+    scenario = make_scenario()
+    systems = [make_dialogue(scenario, seconds=100.0).system_id for _each in range(2)]
+
+    html = client.post(page("add_pairs", study.pk), {"systems": systems}).content.decode()
+
+    assert "on 1 scenario: 3 votes, about 10 minutes of listening in all" in html
+
+
+def test_without_pairs_nothing_is_offered_to_start(client, researcher):
+    study = make_study(researcher=researcher, running=False)
+    start = page("change_study_state", study.pk, "running")
+
+    before = client.get(page("study", study.pk)).content.decode()
+    make_pair(study)
+    after = client.get(page("study", study.pk)).content.decode()
+
+    assert (start in before, start in after) == (False, True)
+
+
+def test_no_strength_is_drawn_without_its_interval(client, study):
+    judge_pairs(study, 2)  # too few scenarios for an interval
+
+    html = client.get(page("study", study.pk)).content.decode()
+
+    assert "Cannot say yet: " in html
+    assert "data-chart=" not in html
