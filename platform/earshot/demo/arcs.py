@@ -2,8 +2,8 @@
 
 An emotion is a direction, not a size: for each property of a turn it says up (+1) or down (-1). Every demo system
 changes every turn by the same amounts and differs from the others in directions only, so that nobody can tell a good
-dialogue from a bad one by how much the vocoder did. The directions follow Scherer (2003), Speech Communication 40,
-table 2, simplified to signs and extended by hand for the calmer emotions; see docs/demo-content.md.
+dialogue from a bad one by how much the vocoder did. The directions lean on Scherer (2003), Speech Communication 40,
+reduced to signs and extended by hand for the calmer emotions; see docs/demo-content.md.
 """
 
 from collections.abc import Mapping, Sequence

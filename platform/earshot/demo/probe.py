@@ -1,4 +1,4 @@
-"""Does the vocoder give the good side away? `python -m earshot.demo.probe`, some four minutes; see docs/demo-content.md.
+"""Does the vocoder give the good side away? `python -m earshot.demo.probe` (four minutes); see docs/demo-content.md.
 
 Every English assistant turn is rendered twice with equal amounts, once as its emotion wants and once the other way.
 From properties that a vocoder spoils (not pitch, pace or level) a logistic regression guesses which is which, in

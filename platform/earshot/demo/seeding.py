@@ -6,6 +6,7 @@ Every step can be repeated: imports know what they have, studies are found by th
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 from django.conf import settings
@@ -31,6 +32,10 @@ INSTRUCTIONS = (
 
 def accounts_file() -> Path:
     return Path(settings.DATA_DIR) / "demo_accounts.json"
+
+
+def scratch_folder() -> Path:
+    return Path(settings.DATA_DIR) / "scratch" / "demo"
 
 
 def seed_people() -> dict[str, str]:
@@ -80,6 +85,7 @@ def seed_rendered(held: RunningJob) -> None:
     held.report(0.95, "Making a snapshot")
     call_command("make_snapshot", study, name="Demo snapshot", here=True, stdout=io.StringIO())
     held.result["study"] = study
+    shutil.rmtree(scratch_folder())  # kept until now, so that a job that was cut off speaks nothing twice
 
 
 SPOKEN_SYSTEMS = ("expressive", "flat", "broken-turn", "ill-timed")  # every English scenario has these
@@ -87,7 +93,7 @@ SPOKEN_SYSTEMS = ("expressive", "flat", "broken-turn", "ill-timed")  # every Eng
 
 def import_scenarios(name: str, scenarios: list[str]) -> None:
     """Write the scenarios' manifest and import it in this process; a second time brings in nothing new."""
-    folder = Path(settings.DATA_DIR) / "scratch" / "demo" / name
+    folder = scratch_folder() / name
     content.build_manifest(folder, only=scenarios)
     call_command("import_dialogues", folder, here=True, if_new=True, stdout=io.StringIO(), stderr=io.StringIO())
 
