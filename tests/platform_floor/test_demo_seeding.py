@@ -88,6 +88,7 @@ def test_the_job_speaks_the_rest_and_its_simulated_study_is_marked_everywhere(sm
     assert Judgment.objects.counted().filter(lease__pair__study=simulated).count() == 18
     assert not Judgment.objects.filter(is_simulated=False).exists()
     assert Snapshot.objects.get().study == simulated
+    assert not seeding.scratch_folder().exists()
 
 
 def test_a_job_that_died_half_way_ends_with_the_same_rows(small_demo, monkeypatch, capsys):
