@@ -79,16 +79,21 @@ RUBRIC_FIELDS = ("key", "name", "question", "help_text", "weight")
 
 
 class DimensionForm(forms.ModelForm):  # type: ignore[type-arg]
-    position = forms.IntegerField(label=_("Place"), min_value=1, max_value=99, help_text=_("Overall is always last."))
+    position = forms.IntegerField(
+        label=_("Place"),
+        min_value=1,
+        max_value=99,
+        error_messages={"min_value": _("From 1 to 99."), "max_value": _("From 1 to 99.")},
+    )
 
     class Meta:
         model = Dimension
         fields = RUBRIC_FIELDS
         labels = {"key": _("Key"), "help_text": _("Help"), "weight": _("Weight")}
         help_texts = {
-            "key": _("Names it in exports and the reward model's heads."),
             "help_text": _("What to listen for."),
         }
+        error_messages = {"key": {"invalid": _("Letters a to z, digits, _ and - only.")}}
         widgets = {"question": forms.TextInput(), "help_text": forms.Textarea(attrs={"rows": 2})}
 
 

@@ -21,6 +21,10 @@ export function niceTicks(low, high, wanted = 5) {
 }
 
 const shown = (value) => (value < 0 ? `−${Math.abs(value)}` : String(value));
+const fitted = (label, room) => {
+  const most = Math.max(8, Math.floor(room / 6.8)); // characters of our small text; the whole name stands in the dot's title
+  return label.length <= most ? label : `${label.slice(0, Math.ceil(most / 2) - 1)}…${label.slice(-Math.floor(most / 2))}`;
+};
 const twoDigits = (value) => value.toFixed(2).replace("-", "−");
 
 /** Draw `data` (kind "interval") into `plot`, replacing what was there. */
@@ -41,7 +45,7 @@ export function drawIntervals(plot, data, figure) {
   svg.append(make("title", {}, `${figure.querySelector("figcaption")?.textContent.trim() ?? ""}`));
   const bottom = top + data.rows.length * rowHeight;
   drawScale(svg, data, { x, low, high, top, bottom, width, left, right });
-  data.rows.forEach((row, index) => drawRow(svg, row, { x, narrow, width, right, middle: top + (index + (narrow ? 0.68 : 0.5)) * rowHeight }));
+  data.rows.forEach((row, index) => drawRow(svg, row, { x, narrow, width, left, right, middle: top + (index + (narrow ? 0.68 : 0.5)) * rowHeight }));
   plot.replaceChildren(svg);
 }
 
@@ -57,14 +61,14 @@ function drawScale(svg, data, { x, low, high, top, bottom, width, left, right })
   svg.append(make("text", { class: "quiet", x: at, y: top - 8, "text-anchor": "middle" }, data.reference.label));
 }
 
-function drawRow(svg, row, { x, narrow, width, right, middle }) {
+function drawRow(svg, row, { x, narrow, width, left, right, middle }) {
   const side = row.side ? ` side-${row.side}` : "";
   const numbers = `${twoDigits(row.estimate)} [${twoDigits(row.low)}, ${twoDigits(row.high)}]`;
   if (narrow) {
-    svg.append(make("text", { x: 0, y: middle - 16 }, row.label));
+    svg.append(make("text", { x: 0, y: middle - 16 }, fitted(row.label, width - 140)));
     svg.append(make("text", { class: "quiet", x: width, y: middle - 16, "text-anchor": "end" }, numbers));
   } else {
-    svg.append(make("text", { x: 0, y: middle + 4 }, row.label));
+    svg.append(make("text", { x: 0, y: middle + 4 }, fitted(row.label, left - 8)));
     svg.append(make("text", { x: width - right + 12, y: middle + 4 }, numbers));
     if (row.note) svg.append(make("text", { class: "quiet", x: width, y: middle + 4, "text-anchor": "end" }, row.note));
   }

@@ -70,7 +70,7 @@ def test_a_researcher_makes_fills_and_starts_a_study(page_of, tmp_path):
     page.goto(reverse("annotation:members", args=[study.pk]))
     page.get_by_label("E-mail address").fill("ana@lab.example")
     press(page, "Add to the study")
-    page.get_by_role("cell", name="ana@lab.example").wait_for()
+    page.get_by_role("button", name="Remove ana@lab.example").wait_for()
     sound(page)
     page.goto(reverse("annotation:study", args=[study.pk]))
     press(page, "Start")
@@ -113,6 +113,7 @@ def test_the_pages_of_a_judged_study_fit_and_pass_axe(page_of, tmp_path, width, 
     study = make_study(researcher=researcher, running=False, is_simulated=True)
     studies.add_pairs(study, studies.plan_pairs(study, System.objects.all()), by=researcher)
     studies.change_state(study, Study.State.RUNNING, by=researcher)
+    study.refresh_from_db()
     simulation.simulate_judgments(study, n_raters=6, n_judgments=48, seed=1)
     page = page_of(researcher, width=width, color_scheme=scheme)
 
