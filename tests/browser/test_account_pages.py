@@ -2,16 +2,15 @@
 
 import re
 import time
-from pathlib import Path
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal import auth as totp
 
 from earshot.accounts.models import User
+from tests.browser.axe import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-AXE = (Path(__file__).parent / "vendor" / "axe" / "axe.min.js").read_text(encoding="utf-8")
 PASSWORD = "correct horse 9"
 
 
@@ -32,16 +31,6 @@ def enter_password(page, user: User) -> None:
 def sign_in(page, user: User) -> None:
     enter_password(page, user)
     page.wait_for_url("**/account/2fa/")
-
-
-def violations(page) -> list[str]:
-    """What axe-core finds against WCAG 2.2 A and AA. The styles it adds are refused, which is noise."""
-    before = len(page.complaints)
-    page.evaluate(AXE)
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-    found = page.evaluate("tags => axe.run(document, {runOnly: tags}).then(result => result.violations)", tags)
-    del page.complaints[before:]
-    return [f"{rule['id']}: {node['target']}" for rule in found for node in rule["nodes"]]
 
 
 def test_axe_finds_a_button_without_a_name(open_page):

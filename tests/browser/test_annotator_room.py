@@ -1,16 +1,15 @@
 """An annotator in the listening room, in a real Chromium with real sound: by keyboard, by pointer, on a phone."""
 
 import time
-from pathlib import Path
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from annotation.models import Dialogue, Heartbeat, Judgment, Lease, ListeningLog, Pair, Score, Study
 from annotation.services import ingest, leases, studies
 from earshot.jobs import services as jobs
 from tests.annotation.manifests import dialogue, turns, write_folder
+from tests.browser.axe import violations
 from tests.factories import join, make_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -37,17 +36,12 @@ def pair_of(tmp_path):
 
 
 @pytest.fixture
-def enter(open_page, live_server):
+def enter(page_of):
     """Sign in as a new annotator of the pair's study: `page, _annotator = enter(pair)`, at the work page."""
 
     def enter_as(pair: Pair, *, annotator=None, **options):
         annotator = annotator or join(pair.study)
-        client = Client()
-        client.force_login(annotator)
-        page = open_page(**options)
-        page.context.add_cookies(
-            [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
-        )
+        page = page_of(annotator, **options)
         page.goto(reverse("annotation:work"))
         return page, annotator
 
@@ -271,10 +265,5 @@ def test_the_room_fits_a_phone(pair_of, enter, policy):
 def test_the_room_has_no_obvious_barrier(pair_of, enter):
     page, _annotator = enter(pair_of("none"))
     into_the_room(page)
-    axe = Path(__file__).parent / "vendor" / "axe" / "axe.min.js"
-    page.evaluate(axe.read_text())
 
-    found = page.evaluate("axe.run('#main', {resultTypes: ['violations']})")["violations"]
-    page.complaints.clear()  # axe itself tries inline styles, which the CSP bans
-
-    assert [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found] == []
+    assert violations(page, "#main") == []
