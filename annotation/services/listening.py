@@ -79,7 +79,8 @@ def refusal_of(beat: Beat, *, balance: float) -> str:
         return "muted"
     if not beat.visible:
         return "hidden"
-    if length(beat.played) > balance * beat.rate + TOLERANCE_SECONDS:
+    # What the tolerance lent before (a balance below 0) is owed in full: it is given once, not per heartbeat.
+    if length(beat.played) > min(balance, balance * beat.rate) + TOLERANCE_SECONDS:
         return "faster than time"
     return ""
 
@@ -102,7 +103,8 @@ def record_heartbeat(lease: Lease, beat: Beat, *, at: datetime) -> Heartbeat | N
     credited = 0.0
     if beat.played or beat.stalls:
         credited = _credit(lease, beat, counts=not refusal, at=at)
-    lease.credit_balance = max(0.0, balance - length(beat.played))
+    left = balance - length(beat.played)
+    lease.credit_balance = min(balance, max(0.0, left)) if refusal else left  # a refusal pays off no debt
     lease.last_heartbeat_at = at
     lease.save(update_fields=["credit_balance", "last_heartbeat_at"])
     leases.renew(lease, at=at)

@@ -101,6 +101,22 @@ def test_many_fast_heartbeats_gain_no_more_than_one_slow_one(lease):
     assert ListeningLog.objects.get(lease=lease, side="left").seconds_played <= 2.1 + listening.TOLERANCE_SECONDS
 
 
+def test_the_tolerance_is_given_once_and_not_with_every_heartbeat(lease):
+    for number in range(1, 20):
+        send(lease, beat(number, [[0.5 * (number - 1), 0.5 * number]]), 0.01 * number)
+
+    assert ListeningLog.objects.get(lease=lease, side="left").seconds_played <= 0.2 + listening.TOLERANCE_SECONDS
+
+
+def test_a_refused_heartbeat_does_not_renew_the_tolerance(lease):
+    for number in range(1, 20):
+        start = 0.25 * (number - 1)
+        send(lease, beat(2 * number - 1, [[start, start + 0.5]]), 0.01 * number)
+        send(lease, beat(2 * number, [[0.0, 9.0]]), 0.01 * number)
+
+    assert ListeningLog.objects.get(lease=lease, side="left").seconds_played <= 0.2 + listening.TOLERANCE_SECONDS
+
+
 def test_time_does_not_pile_up_over_a_long_silence(lease):
     lease.pair.dialogue_a.seconds = 120.0
     listening.record_delivery(lease, "left", start=0.0, end=120.0, at=NOW)
