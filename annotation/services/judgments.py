@@ -32,6 +32,12 @@ class ShownScore:
         return ""
 
 
+def locked(lease: Lease) -> Lease:
+    """The lease, its row alone held until the commit: the study's and the pair's are everybody's (PostgreSQL)."""
+    mine = Lease.objects.select_for_update(of=("self",)).select_related("pair__study", "annotator")
+    return mine.get(pk=lease.pk)
+
+
 @transaction.atomic
 def save_draft(
     lease: Lease,
@@ -46,7 +52,7 @@ def save_draft(
     Raises:
         ValidationError: for an unknown dimension, a value off the scale, or a judgment already submitted.
     """
-    lease = Lease.objects.select_for_update().select_related("pair__study", "annotator").get(pk=lease.pk)
+    lease = locked(lease)
     if lease.state not in {State.RESERVED, State.LIVE, State.EXPIRED}:
         raise ValidationError(
             _("This pair is %(state)s, so its draft cannot change. Undo the submit first, within ten minutes.")
@@ -101,9 +107,9 @@ def submit(lease: Lease, *, at: datetime) -> Judgment:
     """Turn the draft into a judgment. Submitting twice is the same as once; after expiry it is kept as a late one.
 
     Raises:
-        ValidationError: if answers are missing, too little was heard, or the pair was skipped.
+        ValidationError: if answers are missing, too little was heard, it was skipped, or the annotator was removed.
     """
-    lease = Lease.objects.select_for_update().select_related("pair__study", "annotator").get(pk=lease.pk)
+    lease = locked(lease)
     leases.expire_if_overdue(lease, at=at)
     lease.refresh_from_db(fields=["state"])
     judgment = Judgment.objects.filter(lease=lease).first()
@@ -113,6 +119,7 @@ def submit(lease: Lease, *, at: datetime) -> Judgment:
         raise ValidationError(_("You skipped this pair, so it takes no judgment."))
     if judgment is None:
         raise ValidationError(_("Nothing was answered yet. Answer every question, then submit."))
+    leases.check_belongs(lease.annotator, lease.pair.study)
     _check_complete(judgment)
     if not listening.gate_is_open(lease):
         raise ValidationError(_("Listen to the parts that are still missing before you submit; your answers are kept."))

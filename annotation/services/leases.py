@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from annotation.models import Judgment, Lease, Pair, Study
@@ -42,14 +42,18 @@ def check_may_judge(annotator: User, study: Study) -> None:
             _("Study '%(study)s' is %(state)s and lends no pairs. Ask its researcher to start it.")
             % {"study": study, "state": study.get_state_display()}
         )
-    if not Study.objects.judged_by(annotator).filter(pk=study.pk).exists():
-        raise ValidationError(
-            _("You are not an annotator of study '%(study)s'. Ask its researcher.") % {"study": study}
-        )
+    check_belongs(annotator, study)
     if annotator.is_simulated and not study.is_simulated:
         raise ValidationError(
             _("Study '%(study)s' is for people. Simulated raters judge only in studies marked simulated.")
             % {"study": study}
+        )
+
+
+def check_belongs(annotator: User, study: Study) -> None:
+    if not Study.objects.judged_by(annotator).filter(pk=study.pk).exists():
+        raise ValidationError(
+            _("You are not an annotator of study '%(study)s'. Ask its researcher.") % {"study": study}
         )
 
 
@@ -81,11 +85,13 @@ def pick_pair(annotator: User, study: Study) -> tuple[Pair | None, float]:
 
 def take(pair: Pair, annotator: User, *, probability: float, at: datetime) -> Lease | None:
     """Reserve `pair` for the annotator, or return None if the race for it was lost."""
+    # Before the seat is taken, not with it: two annotators who each swap for the other's pair would wait for each
+    # other's rows (PostgreSQL ends that as a deadlock).
+    release_reserved(annotator)
     try:
         with transaction.atomic():
             if not pair.take_seat():
                 return None
-            release_reserved(annotator)
             expired = Lease.objects.filter(pair=pair, annotator=annotator).first()
             if expired is not None:  # lent before, left without a draft: the same lease lives again
                 return _reserve_again(expired, at=at)
@@ -164,6 +170,9 @@ def _make_live(lease: Lease, *, at: datetime) -> bool:
 
 @transaction.atomic
 def _revive(lease: Lease, *, at: datetime) -> None:
+    lending = Study.objects.judged_by(lease.annotator).filter(pk=lease.pair.study_id, state=Study.State.RUNNING)
+    if not lending.exists():  # a study that rests lends nothing, and nobody lends to whoever was removed
+        return
     if lease.pair.take_seat() and not _make_live(lease, at=at):
         transaction.set_rollback(True)  # another tab changed it first: our seat goes back
 
@@ -194,8 +203,18 @@ def expire_if_overdue(lease: Lease, *, at: datetime) -> bool:
 @transaction.atomic
 def release_reserved(annotator: User) -> None:
     """Free what was reserved ahead: at sign-out, at a break, or before another is reserved."""
-    for lease in Lease.objects.held_by(annotator).filter(state=State.RESERVED).select_related("pair"):
-        if Lease.objects.filter(pk=lease.pk, state=State.RESERVED).update(state=State.EXPIRED):
+    _end(Lease.objects.held_by(annotator).filter(state=State.RESERVED))
+
+
+@transaction.atomic
+def release_all(annotator: User, study: Study) -> None:
+    """Free what a removed annotator holds in the study; what was submitted stays."""
+    _end(Lease.objects.held_by(annotator).filter(pair__study=study, state__in=[State.RESERVED, State.LIVE]))
+
+
+def _end(held: QuerySet[Lease]) -> None:
+    for lease in held.select_related("pair"):
+        if Lease.objects.filter(pk=lease.pk, state=lease.state).update(state=State.EXPIRED):
             lease.pair.give_seat_back()
 
 

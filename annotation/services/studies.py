@@ -9,9 +9,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from annotation.models import Dialogue, Dimension, Membership, Pair, Study, System
+from annotation.models import Dialogue, Dimension, Membership, Pair, Score, Study, System
 from annotation.models.studies import OVERALL, OVERALL_POSITION
-from annotation.services import renditions
+from annotation.services import leases, renditions
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
 
@@ -103,10 +103,18 @@ def copy_study(study: Study, *, by: User, at: datetime) -> Study:
 
 
 def refuse_rubric_change(study: Study) -> None:
-    """Raises: ValidationError, if votes were given under this rubric."""
+    """Raises: ValidationError, if votes, or answers of drafts, were given under this rubric."""
     if study.has_votes:
         raise ValidationError(
             _("Study '%(study)s' has votes, so its rubric stays as it is. Copy the study to a new version instead.")
+            % {"study": study}
+        )
+    if Score.objects.filter(dimension__study=study).exists():
+        raise ValidationError(
+            _(
+                "Study '%(study)s' has answers that are not submitted yet, so its rubric stays as it is. "
+                "Copy the study to a new version instead."
+            )
             % {"study": study}
         )
 
@@ -190,6 +198,8 @@ def remove_member(membership: Membership, *, by: User | None) -> None:
             % {"user": membership.user, "study": study}
         )
     membership.delete()
+    if membership.role == Membership.Role.ANNOTATOR:
+        leases.release_all(membership.user, study)
     record_action(by, "study.member_removed", study, member=membership.user_id, role=membership.role)
 
 

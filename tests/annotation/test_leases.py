@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from annotation.models import Judgment, Lease
-from annotation.services import judgments, leases
+from annotation.services import judgments, leases, studies
 from tests.factories import NOW, answer, join, make_lease, make_pair, make_scenario, make_study, minutes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -387,3 +387,61 @@ def test_signing_out_frees_what_was_reserved_ahead_and_keeps_what_is_open(client
 
     assert (state(opened), seats(opened)) == ("live", 2)
     assert (state(ahead), seats(ahead)) == ("expired", 3)
+
+
+def test_a_removed_annotators_open_pair_goes_back_at_once():
+    lease = make_lease()
+
+    studies.remove_member(lease.annotator.memberships.get(study=lease.pair.study), by=None)
+
+    assert (state(lease), seats(lease)) == ("expired", 3)
+
+
+def test_a_removed_annotator_cannot_revive_a_draft():
+    lease = make_lease()
+    answer(lease)
+    studies.remove_member(lease.annotator.memberships.get(study=lease.pair.study), by=None)
+
+    leases.open_lease(lease, at=NOW + minutes(1))
+
+    assert (state(lease), seats(lease)) == ("expired", 3)
+
+
+def test_a_removed_annotator_adds_no_late_judgment_either():
+    lease = make_lease()
+    answer(lease)
+    studies.remove_member(lease.annotator.memberships.get(study=lease.pair.study), by=None)
+
+    with pytest.raises(ValidationError, match="not an annotator of study"):
+        judgments.submit(lease, at=NOW + minutes(1))
+
+    assert Judgment.objects.submitted().count() == 0
+
+
+@pytest.mark.parametrize("resting", ["paused", "finished"])
+def test_a_study_that_rests_revives_no_expired_lease(resting):
+    lease = make_lease()
+    answer(lease)
+    leases.expire_overdue(at=NOW + minutes(10))
+    lease.pair.study.state = resting
+    lease.pair.study.save()
+
+    leases.open_lease(lease, at=NOW + minutes(11))
+
+    assert (state(lease), seats(lease)) == ("expired", 3)
+
+
+def test_a_reservation_elsewhere_is_freed_before_another_pair_is_touched(monkeypatch):
+    # Two annotators who each swap for the other's pair would wait for each other's rows for ever (PostgreSQL).
+    elsewhere = make_lease(opened=False)
+    pair = make_pair()
+    annotator = join(pair.study, elsewhere.annotator)
+    states_seen = []
+    take_seat = type(pair).take_seat
+    monkeypatch.setattr(
+        type(pair), "take_seat", lambda self: (states_seen.append(state(elsewhere)), take_seat(self))[1]
+    )
+
+    leases.next_lease(annotator, pair.study, at=NOW)
+
+    assert states_seen == ["expired"]

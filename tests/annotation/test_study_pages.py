@@ -204,6 +204,16 @@ def test_a_rubric_with_votes_stays_and_the_copy_can_change(client, study):
     assert list(copy.dimensions.values_list("key", flat=True)) == ["pace", "overall"]
 
 
+def test_a_rubric_that_somebody_is_answering_stays_and_says_why(client, study):
+    answer(make_lease(make_pair(study)))
+
+    response = client.post(page("edit_rubric", study.pk), rubric(question("pace", 1), question("overall", 2)))
+
+    assert response.status_code == 422
+    assert "has answers that are not submitted yet" in response.content.decode()
+    assert study.dimensions.count() == 4
+
+
 def test_pairs_are_counted_first_and_made_when_that_was_seen(client, study):
     systems = [make_system() for _each in range(3)]
     for _each in range(2):
