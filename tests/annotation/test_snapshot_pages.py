@@ -6,7 +6,9 @@ from django.urls import reverse
 
 from annotation.models import Membership, Snapshot
 from annotation.services.snapshots import SnapshotFilter
+from annotation.views.sound import LONGEST_ANSWER_BYTES
 from earshot.accounts.models import AuditEntry
+from earshot.jobs.artefacts import put_bytes
 from earshot.jobs.models import Job
 from tests.annotation.judged import LONG_AGO, make_judged_study, make_snapshot, run
 from tests.factories import NOW, join, make_study, make_user
@@ -118,8 +120,21 @@ def test_download_is_the_whole_archive_and_any_part_of_it(client, study, researc
     )
     assert (part.status_code, part.getvalue()) == (206, content[10:20])
     assert list(AuditEntry.objects.filter(action="snapshot.downloaded").values_list("user", flat=True)) == [
-        researcher.pk
+        researcher.pk,  # the whole
+        researcher.pk,  # a part may be all but one byte: no range is a way around the audit log
     ]
+
+
+def test_a_download_that_goes_on_after_a_break_gets_all_the_rest(client, study, researcher):
+    content = bytes(LONGEST_ANSWER_BYTES + 1000)
+    snapshot = Snapshot.objects.create(
+        study=study, name="big", content_id="0" * 64, archive_sha256=put_bytes(content), size_bytes=len(content)
+    )
+    address = reverse("annotation:snapshot_download", args=[snapshot.pk])
+
+    rest = client.get(address, headers={"Range": "bytes=10-"})
+
+    assert (rest.status_code, len(rest.getvalue())) == (206, len(content) - 10)
 
 
 def test_the_list_shows_only_snapshots_of_ones_own_studies(client, study, researcher):
