@@ -84,8 +84,10 @@ def sound_that_never_opens(study: Study, *, number: int):
     place = place_of(sha256)
     aside = place.rename(place.with_suffix(".aside"))
     os.mkfifo(place)
-    yield sha256
-    aside.replace(place)
+    try:
+        yield sha256
+    finally:
+        aside.replace(place)
 
 
 def place_of(sha256: str) -> Path:
