@@ -24,7 +24,7 @@ Listening, Transcript = Study.ListeningPolicy, Study.TranscriptPolicy
 
 def lease_of(annotator: User, key: str) -> Lease:
     """The annotator's own lease with this key; another's is not there at all (404)."""
-    if len(key) > 32:
+    if len(key) > 32 or "\0" in key:  # PostgreSQL takes no null character, not even to look for
         raise Http404
     whole = Lease.objects.select_related(
         "annotator", "pair__study", "pair__scenario", "pair__dialogue_a", "pair__dialogue_b"

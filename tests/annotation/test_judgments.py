@@ -2,6 +2,8 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from annotation.models import Judgment, Lease, Study
 from annotation.services import judgments, leases, listening
@@ -121,3 +123,14 @@ def test_a_submitted_judgment_cannot_be_changed_without_undo():
 
     leases.undo(lease, at=NOW + minutes(9))
     assert save(lease, prosody=ShownScore(value=3)).is_draft
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
+def test_a_draft_locks_its_lease_and_neither_the_pair_nor_the_study():
+    lease = make_lease()
+
+    with CaptureQueriesContext(connection) as queries:
+        save(lease, prosody=ShownScore(value=1))
+
+    locks = [query["sql"].partition("FOR UPDATE")[2].strip() for query in queries if "FOR UPDATE" in query["sql"]]
+    assert locks[0] == 'OF "annotation_lease"'

@@ -30,7 +30,7 @@ def users(request: HttpRequest) -> HttpResponse:
     search, role = request.GET.get("q", "").strip().replace("\0", ""), request.GET.get("role", "")
     if search:
         people = people.filter(Q(email__icontains=search) | Q(name__icontains=search))
-    if role:
+    if role in Role.values:
         people = people.filter(role=role)
     context = {"page": page_of(request, people, "email", "pk"), "search": search, "role": role, "roles": Role.choices}
     return render(request, "accounts/users.html", context)

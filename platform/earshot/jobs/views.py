@@ -47,7 +47,7 @@ def _job(request: HttpRequest, job_id: UUID) -> Job:
 def job_list(request: HttpRequest) -> HttpResponse:
     person = signed_in(request)
     jobs = Job.objects.visible_to(person).select_related("created_by").defer("arguments", "result")
-    chosen = {name: request.GET.get(name, "") for name in ("state", "kind")}
+    chosen = {name: request.GET.get(name, "").replace("\0", "") for name in ("state", "kind")}
     for name, value in chosen.items():
         if value:
             jobs = jobs.filter(**{name: value})
