@@ -125,6 +125,13 @@ def test_admin_changes_a_role_and_the_audit_log_keeps_both(client, admin):
         "user.changed",
         {"role": ["annotator", "researcher"]},
     )
+    assert "role: annotator → researcher" in client.get(reverse("accounts:audit")).content.decode()
+
+
+def test_an_audit_entry_says_its_detail_in_words():
+    entry = AuditEntry(detail={"is_active": [True, False], "pairs": 6, "name": ["", "Ada"]})
+
+    assert entry.detail_words == "is_active: yes → no, pairs: 6, name: – → Ada"
 
 
 def test_a_deactivated_person_is_signed_out_at_once_and_others_are_not(client, admin):

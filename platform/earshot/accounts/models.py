@@ -83,3 +83,16 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.action} {self.subject}"
+
+    @property
+    def detail_words(self) -> str:
+        """{"role": ["annotator", "admin"], "pairs": 6} → role: annotator → admin, pairs: 6."""
+        return ", ".join(f"{name}: {_in_words(value)}" for name, value in self.detail.items())
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, list):  # before and after
+        return " → ".join(_in_words(each) for each in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if value != "" else "–"
