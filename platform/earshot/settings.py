@@ -231,6 +231,8 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/m/ip,5/5m/key"}
+# Behind proxies the limits above count by the address that the outermost trusted one saw, not by the proxy's own.
+ALLAUTH_TRUSTED_PROXY_COUNT = environment.number("EARSHOT_TRUSTED_PROXIES", 0, int, minimum=0)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Earshot"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # people are added by an admin, who knows whose address it is

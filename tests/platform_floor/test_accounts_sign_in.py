@@ -26,8 +26,8 @@ def ada():
     return User.objects.create_user(EMAIL, PASSWORD, role="annotator", name="Ada")
 
 
-def sign_in(client, *, email=EMAIL, password=PASSWORD, **extra):
-    return client.post(reverse("account_login"), {"login": email, "password": password, **extra})
+def sign_in(client, *, email=EMAIL, password=PASSWORD, headers=None, **extra):
+    return client.post(reverse("account_login"), {"login": email, "password": password, **extra}, headers=headers)
 
 
 def is_signed_in(client):
@@ -158,3 +158,13 @@ def test_post_without_its_token_is_refused(ada):
 
     assert sign_in(strict).status_code == 403
     assert is_signed_in(strict) is False
+
+
+def test_many_wrong_passwords_from_one_place_lock_nobody_out_who_comes_through_the_same_proxy(client, ada, settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1  # as compose.yaml sets it
+    for number in range(11):
+        sign_in(client, email=f"nobody{number}@example.org", headers={"X-Forwarded-For": "198.51.100.7"})
+
+    sign_in(client, headers={"X-Forwarded-For": "203.0.113.9"})
+
+    assert is_signed_in(client)

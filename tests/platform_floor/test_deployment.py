@@ -199,6 +199,11 @@ def test_compose_publishes_nginx_alone(compose):
     assert reach_out & {"postgres", "redis", "store", "prepare"} == set()
 
 
+def test_compose_counts_wrong_passwords_by_the_address_behind_its_nginx(compose):
+    # Else everybody shares nginx's address, and one person's typos keep the whole lab from signing in.
+    assert compose["x-environment"]["EARSHOT_TRUSTED_PROXIES"] == "${EARSHOT_TRUSTED_PROXIES:-1}"
+
+
 def test_compose_keeps_no_secret(compose):
     text = (ROOT / "compose.yaml").read_text()
     required = set(re.findall(r"\$\{(\w+):\?", text))
