@@ -1,5 +1,6 @@
 """Pages of snapshots: make one, see what is in it, download it. For researchers of the study, and admins."""
 
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
@@ -58,7 +59,12 @@ def snapshot_job(request: SignedInRequest, study_id: int, job_id: str) -> HttpRe
     study = get_object_or_404(Study.objects.readable_by(request.user), pk=study_id)
     job = get_object_or_404(Job, pk=job_id, kind=services.KIND, arguments__study=study.pk)
     if job.state == Job.State.SUCCEEDED:
-        address = reverse("annotation:snapshot", args=[job.result["snapshot"]])
+        made = get_object_or_404(study.snapshots, pk=job.result["snapshot"])
+        if made.name != job.arguments["name"]:
+            messages.info(
+                request, f"The same judgments under the same filter are the same snapshot: {made}, made before."
+            )
+        address = reverse("annotation:snapshot", args=[made.pk])
         return HttpResponse(status=204, headers={"HX-Redirect": address}) if request.htmx else redirect(address)
     template = "annotation/snapshots/_making.html" if request.htmx else "annotation/snapshots/making.html"
     context = {

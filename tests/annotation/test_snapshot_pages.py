@@ -58,6 +58,18 @@ def test_a_researcher_makes_a_snapshot_follows_its_job_and_finds_it(client, stud
     assert "judgments.parquet" in page
 
 
+def test_asked_again_under_another_name_the_same_judgments_lead_to_the_snapshot_there_is(client, study, researcher):
+    ask(client, study, name="first")
+    run(Job.objects.get())
+    ask(client, study, name="second")
+    again = run(Job.objects.latest("created_at"))
+
+    page = client.get(reverse("annotation:snapshot_job", args=[study.pk, again.pk]), follow=True).content.decode()
+
+    assert "The same judgments under the same filter are the same snapshot: first, made before." in page
+    assert Snapshot.objects.count() == 1
+
+
 def test_a_failed_job_says_why_and_offers_another_filter(client, study, researcher):
     ask(client, study, quality=["fail"])
     job = run(Job.objects.get())
