@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import combinations
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -76,8 +76,8 @@ def change_study(study: Study, *, changed: Sequence[str], by: User | None) -> No
             _("Study '%(study)s' has votes, so this stays as it is: %(fields)s. Copy it to a new version to change it.")
             % {"study": study, "fields": ", ".join(fixed)}
         )
-    study.save()
     if changed:
+        study.save(update_fields=list(changed))  # nothing else: it may have been paused meanwhile
         record_action(by, "study.changed", study, fields=list(changed))
 
 
@@ -227,12 +227,12 @@ def plan_pairs(
     return planned
 
 
-@transaction.atomic
 def add_pairs(study: Study, dialogues: Sequence[tuple[Dialogue, Dialogue]], *, by: User | None = None) -> list[Pair]:
     """Make regular pairs, both sides at one level: the lower of the two masters'.
 
     Raises:
-        ValidationError: if the two dialogues of a pair answer different scenarios, or the study is finished.
+        ValidationError: if the two dialogues of a pair answer different scenarios, the study is finished, or somebody
+            else added one of the pairs meanwhile.
     """
     if study.state == Study.State.FINISHED:
         raise ValidationError(_("Study '%(study)s' is finished and takes no more pairs. Copy it.") % {"study": study})
@@ -254,14 +254,25 @@ def add_pairs(study: Study, dialogues: Sequence[tuple[Dialogue, Dialogue]], *, b
                 seats_left=study.overlap,
             )
         )
-    Pair.objects.bulk_create(pairs)
+    # Sound first: it takes seconds each, and a transaction would keep everybody else from writing (SQLite).
     for pair in pairs:
         for dialogue in (pair.dialogue_a, pair.dialogue_b):
             if abs(dialogue.level_lufs - pair.level_lufs) > LEVEL_TOLERANCE_LU:
                 renditions.ensure_rendition(dialogue, pair.level_lufs)
-    if pairs:
-        record_action(by, "study.pairs_added", study, pairs=len(pairs))
+    _store_pairs(study, pairs, by=by)
     return pairs
+
+
+def _store_pairs(study: Study, pairs: Sequence[Pair], *, by: User | None) -> None:
+    try:
+        with transaction.atomic():
+            Pair.objects.bulk_create(pairs)
+            if pairs:
+                record_action(by, "study.pairs_added", study, pairs=len(pairs))
+    except IntegrityError:
+        raise ValidationError(
+            _("Some of these pairs were added meanwhile. Look at the pairs, then add the rest.")
+        ) from None
 
 
 def common_level(one: Dialogue, other: Dialogue) -> float:

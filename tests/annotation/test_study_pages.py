@@ -1,10 +1,13 @@
 """The researchers' pages of studies and pairs: what they show, what they change, and who is refused."""
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
 from django.urls import reverse
 
 from annotation.models import Membership, Pair, Study
 from annotation.services import judgments
+from annotation.services import studies as services
 from earshot.accounts.models import Role
 from tests.factories import (
     NOW,
@@ -439,3 +442,39 @@ def test_no_strength_is_drawn_without_its_interval(client, study):
 
     assert "Cannot say yet: " in html
     assert "data-chart=" not in html
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sound_is_rendered_before_the_pairs_are_stored_and_not_while_everybody_waits_for_the_database(monkeypatch):
+    study, scenario = make_study(), make_scenario()
+    pair = (make_dialogue(scenario), make_dialogue(scenario, lufs=-26.0))
+    was_locked = []
+    monkeypatch.setattr(
+        services.renditions, "ensure_rendition", lambda *_arguments: was_locked.append(connection.in_atomic_block)
+    )
+
+    services.add_pairs(study, [pair])
+
+    assert (was_locked, study.pairs.count()) == ([False], 1)
+
+
+def test_pairs_that_another_researcher_added_meanwhile_are_refused_with_a_remedy(study):
+    scenario = make_scenario()
+    planned = [(make_dialogue(scenario), make_dialogue(scenario))]
+    services.add_pairs(study, planned)
+
+    with pytest.raises(ValidationError, match="added meanwhile"):
+        services.add_pairs(study, planned)
+
+    assert study.pairs.count() == 1
+
+
+def test_an_edit_does_not_start_again_what_was_paused_meanwhile(study):
+    edited = Study.objects.get(pk=study.pk)
+    services.change_state(study, "paused", by=None)
+    edited.title = "Better title"
+
+    services.change_study(edited, changed=["title"], by=None)
+
+    study.refresh_from_db()
+    assert (study.title, study.state) == ("Better title", "paused")
