@@ -22,6 +22,7 @@ from earshot.formats.snapshot import SnapshotManifest
 from earshot.jobs.models import Job
 
 SOUNDS = "audio/"
+MOST_DIGITS = 18
 
 
 def _readable(user: User) -> QuerySet[Snapshot]:
@@ -33,7 +34,13 @@ def _readable(user: User) -> QuerySet[Snapshot]:
 @require_safe
 @researcher_required
 def snapshots(request: SignedInRequest) -> HttpResponse:
-    return render(request, "annotation/snapshots/list.html", {"page": newest_first(request, _readable(request.user))})
+    """All that the user may read, or those of the study that `?study=` names."""
+    rows, wanted = _readable(request.user), request.GET.get("study", "")
+    study = None
+    if wanted.isascii() and wanted.isdigit() and len(wanted) <= MOST_DIGITS:
+        study = get_object_or_404(Study.objects.readable_by(request.user), pk=wanted)
+        rows = rows.filter(study=study)
+    return render(request, "annotation/snapshots/list.html", {"page": newest_first(request, rows), "study": study})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

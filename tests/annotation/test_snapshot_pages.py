@@ -212,3 +212,25 @@ def test_an_admin_sees_every_snapshot(client, study):
         200,
         200,
     ]
+
+
+def test_the_list_of_one_study_shows_only_its_snapshots_and_nothing_of_a_stranger_s(client, study, researcher):
+    ask(client, study)
+    run(Job.objects.get())
+    empty_study = make_judged_study(at=LONG_AGO, title="Other")
+    join(empty_study, researcher, Membership.Role.RESEARCHER)
+    mine = client.get(reverse("annotation:snapshots"), {"study": study.pk}).content.decode()
+
+    assert f"Snapshots of {study}" in mine
+    assert ">first<" in mine
+    assert ">first<" not in client.get(reverse("annotation:snapshots"), {"study": empty_study.pk}).content.decode()
+    client.force_login(make_user("researcher"))
+    assert client.get(reverse("annotation:snapshots"), {"study": study.pk}).status_code == 404
+
+
+def test_the_archive_is_not_among_the_files_of_its_job(client, study, researcher):
+    ask(client, study)
+
+    job = run(Job.objects.get())
+
+    assert not job.artefacts.exists()

@@ -141,7 +141,8 @@ def _make(
         archive.pack(folder, packed)
         held.check()
         kept = {
-            "archive_sha256": held.keep_file(packed, f"{manifest.id[:12]}.zip"),
+            # Not listed among the job's files: who may download it is the study's to say, not the job's.
+            "archive_sha256": artefacts.put_file(packed),
             "size_bytes": packed.stat().st_size,
         }
     counts = {**selection.counts, "rows": dict(manifest.tables), "changes": changes}
