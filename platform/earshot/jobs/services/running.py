@@ -202,7 +202,7 @@ def running(job_id: Any, fence: int) -> Iterator[RunningJob | None]:
             held.finish(Job.State.FAILED, error=reason, trace=traceback.format_exc())
             raise
         else:
-            held.finish(Job.State.SUCCEEDED, progress=1.0)
+            held.finish(Job.State.SUCCEEDED, progress=1.0, message="")  # what it was doing last is over
 
 
 @contextmanager
