@@ -125,7 +125,6 @@ def test_a_submitted_judgment_cannot_be_changed_without_undo():
     assert save(lease, prosody=ShownScore(value=3)).is_draft
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
 def test_a_draft_locks_its_lease_and_neither_the_pair_nor_the_study():
     lease = make_lease()
 
@@ -133,4 +132,5 @@ def test_a_draft_locks_its_lease_and_neither_the_pair_nor_the_study():
         save(lease, prosody=ShownScore(value=1))
 
     locks = [query["sql"].partition("FOR UPDATE")[2].strip() for query in queries if "FOR UPDATE" in query["sql"]]
-    assert locks[0] == 'OF "annotation_lease"'
+    # SQLite has no row locks: there a transaction has the whole file.
+    assert locks[:1] == (['OF "annotation_lease"'] if connection.vendor == "postgresql" else [])
