@@ -43,7 +43,7 @@ class LearningSide:
         except SetupError as error:
             return (
                 f"{error}\nTill then Earshot runs without the learning side. A CPU build of torch needs "
-                f"{CPU_GIGABYTES:g} GB: EARSHOT_TORCH_INDEX=https://download.pytorch.org/whl/cpu make run"
+                f"{CPU_GIGABYTES:g} GB: EARSHOT_TORCH_INDEX=ADDRESS make run (docs/operations.md)"
             )
         if not self._lock.enter_context(self.environment.held()):
             return "Another installation into .venv is under way; the next `make run` installs the learning side."
