@@ -8,9 +8,10 @@ from typing import Any
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from annotation.models import Dimension, Lease, Rendition, Study
+from annotation.models import Dimension, Judgment, Lease, Rendition, Study
 from annotation.models.studies import OVERALL
 from annotation.services import listening
+from annotation.services.judgments import missing_answers
 from annotation.services.listening import SideHeard
 from annotation.services.renditions import ensure_rendition
 from annotation.services.studies import LEVEL_TOLERANCE_LU
@@ -48,6 +49,15 @@ def questions_for(annotator: User, study: Study) -> list[Dimension]:
         return dimension.key == OVERALL, hashlib.sha256(seed.encode()).digest()
 
     return sorted(study.dimensions.all(), key=place)
+
+
+def can_submit_late(lease: Lease, judgment: Judgment | None) -> bool:
+    """Whether a draft whose time ran out may still come in, as an extra: complete, heard, by one of its annotators."""
+    if lease.state != Lease.State.EXPIRED or judgment is None or judgment.confidence is None:
+        return False
+    if missing_answers(judgment) or not listening.gate_is_open(lease):
+        return False
+    return Study.objects.judged_by(lease.annotator).filter(pk=lease.pair.study_id).exists()
 
 
 def rendition_for(lease: Lease, side: str) -> Rendition:

@@ -19,6 +19,7 @@ from annotation.forms.listening import SkipForm
 from annotation.models import Dimension, Judgment, Lease, Score, Study
 from annotation.queries.listening import (
     CLOSED,
+    can_submit_late,
     lease_of,
     listening_state,
     open_lease_of,
@@ -31,7 +32,7 @@ from annotation.services import leases, listening
 from annotation.views.dialogues import send_peaks
 from annotation.views.requests import SignedInRequest
 from annotation.views.sound import NO_STORE, send_range
-from annotation.views.work import undoable_leases
+from annotation.views.work import JudgedPair, undoable_leases
 
 State = Lease.State
 WAV_HEADER_BYTES = 44
@@ -70,6 +71,8 @@ def room(request: SignedInRequest, key: str) -> HttpResponse:
     if lease.state in CLOSED:
         context = {"lease": lease, "can_undo": lease.can_undo(now)}
         response = render(request, "annotation/listening/closed.html", context)
+    elif lease.state == State.EXPIRED:
+        response = render(request, "annotation/listening/expired.html", expired_context(lease))
     else:
         response = render(request, "annotation/listening/room.html", room_context(lease, at=now))
     response.headers["Cache-Control"] = NO_STORE  # going back must not show a room as it was
@@ -92,9 +95,20 @@ def room_context(lease: Lease, *, at: datetime) -> dict[str, Any]:
         "not_a_number": NOT_A_NUMBER,
         "confidence": CONFIDENCE,
         "skip_form": SkipForm(),
-        "is_expired": lease.state == State.EXPIRED,
-        "can_submit_late": lease.state == State.EXPIRED and state["gate_open"],
         "undoable": undoable_leases(lease.annotator, at=at)[:1],
+    }
+
+
+def expired_context(lease: Lease) -> dict[str, Any]:
+    """What is left of a pair whose time ran out and whose seat is gone: its answers, and whether they may come late."""
+    judgment = Judgment.objects.filter(lease=lease).prefetch_related("scores__dimension").first()
+    study = lease.pair.study
+    return {
+        "lease": lease,
+        "judgment": judgment,
+        "answers": JudgedPair(judgment, can_undo=False).answers if judgment else [],
+        "is_taken": study.state == Study.State.RUNNING,
+        "can_submit_late": can_submit_late(lease, judgment),
     }
 
 

@@ -35,6 +35,7 @@ class Room {
   }
 
   get side() { return this.sides[this.active]; }
+  get isExpired() { return this.root.hasAttribute("data-expired"); }
   get isOrdered() { return this.data.policy === "enforced" && !this.gate.isOpen; }
 
   /** Bring a side to the front. The other one falls silent. */
@@ -54,6 +55,10 @@ class Room {
   }
 
   play(name = this.active) {
+    if (this.isExpired) {
+      showToast("Your time for this pair ran out. Press Go on first.");
+      return;
+    }
     if (this.isLocked(name)) {
       showToast(`Hear ${this.sides[this.data.first].letter} to its end first, then ${this.sides[name].letter}.`);
       return;
@@ -104,7 +109,7 @@ class Room {
   }
 
   setState(state) {
-    if (state.state !== "live") document.getElementById("expired").hidden = false;
+    if (state.state !== "live") this.#expire();
     for (const [name, side] of Object.entries(state.sides)) {
       this.sides[name].setState(side);
       if (side.is_enough && this.data.transcript === "after_first_listen") this.#fetchWords(this.sides[name]);
@@ -127,9 +132,34 @@ class Room {
     [left.scene.axis, right.scene.axis] = alignAxes([left.scene, right.scene]);
   }
 
+  // Said in the gate's own place: a toast would lie over the answers.
   #gateOpens() {
     this.questions.open();
-    showToast("You heard both. The questions are open.", { tone: "good" });
+    this.root.toggleAttribute("data-opened", true);
+    this.root.querySelector("[data-gate-opened]").textContent = "You heard both. The questions are open.";
+  }
+
+  /** The time ran out: nothing counts any more until the pair is taken up again. */
+  #expire() {
+    if (this.isExpired) return;
+    this.root.toggleAttribute("data-expired", true);
+    for (const side of Object.values(this.sides)) side.audio.pause();
+    this.questions.draft.flush();
+    const notice = document.getElementById("expired");
+    notice.querySelector("[data-answers-kept]").hidden = !this.questions.isBegun;
+    notice.hidden = false;
+    notice.scrollIntoView({ block: "nearest" });
+  }
+
+  /** The key s. What keeps the judgment from being submitted is always said. */
+  #submit() {
+    if (this.isExpired) return;
+    if (this.questions.isShown) this.questions.submit();
+    else {
+      const letters = [this.data.first, OTHER[this.data.first]].filter((name) => !this.sides[name].state?.is_enough)
+        .map((name) => this.sides[name].letter);
+      showToast(`Nothing to submit yet: hear ${letters.join(" and ")} to the end first, then answer.`);
+    }
   }
 
   #trouble(answer, isLong) {
@@ -222,7 +252,7 @@ class Room {
     if (event.key === " " && event.target.closest?.("button, a, summary")) return;
     if (event.key === " " && isRadio && !event.target.checked) return;
     const action = this.#action(event.key, bar ? this.sides[bar.closest("[data-side]").dataset.side] : this.side);
-    if (action ? action() !== false : this.questions.answerByKey(event.key)) event.preventDefault();
+    if (action ? action() !== false : !this.isExpired && this.questions.answerByKey(event.key)) event.preventDefault();
   }
 
   #action(key, side) {
@@ -234,6 +264,7 @@ class Room {
       ArrowDown: () => this.step(1),
       Home: () => this.seek(side, 0),
       End: () => this.seek(side, side.duration - 0.01),
+      s: () => this.#submit(),
     }[key];
   }
 }

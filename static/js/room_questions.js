@@ -14,12 +14,13 @@ export class Questions {
     this.beforeSubmit = beforeSubmit;
     this.#watch();
     this.#note();
-    this.show(Math.max(0, this.firstUnanswered));
+    this.show(this.firstUnanswered < 0 ? this.panels.length - 1 : this.firstUnanswered);
   }
 
   get isShown() { return !this.form.hidden; }
   get isBegun() { return this.panels.some(answerOf); }
   get firstUnanswered() { return this.panels.findIndex((panel) => !answerOf(panel)); }
+  get missing() { return this.panels.filter((panel) => !answerOf(panel)).map((panel) => panel.dataset.name); }
 
   open() {
     this.form.hidden = false;
@@ -62,13 +63,14 @@ export class Questions {
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       const isLast = this.at === this.panels.length - 1;
-      if (isLast) this.#submit(event.submitter?.dataset.submit !== "stop");
+      if (isLast) this.submit(event.submitter?.dataset.submit !== "stop");
       else this.show(this.at + 1, { focus: true });
     });
   }
 
   #changed(input) {
     if (input.type !== "radio") return;
+    this.#complain("");
     if (input.name === "confidence") this.draft.change({ confidence: Number(input.value) });
     else this.draft.change({ scores: { [input.name.replace("score-", "")]: scoreOf(input.value) } });
     this.#note();
@@ -89,7 +91,13 @@ export class Questions {
     (panel.querySelector("input:checked") ?? panel.querySelector("input")).focus({ preventScroll: true });
   }
 
-  async #submit(goOn) {
+  /** Submit, from any question. What is not answered is named and shown, without asking the server. */
+  async submit(goOn = true) {
+    if (this.missing.length) {
+      this.#complain(`Still to answer: ${this.missing.join(", ")}.`);
+      this.show(this.firstUnanswered, { focus: true });
+      return;
+    }
     const buttons = [...this.form.querySelectorAll("[data-submit]")];
     if (buttons[0].getAttribute("aria-busy") === "true") return;
     buttons.forEach((button) => button.setAttribute("aria-busy", "true"));
@@ -103,7 +111,6 @@ export class Questions {
     }
     buttons.forEach((button) => button.removeAttribute("aria-busy"));
     this.#complain(answer ? problemOf(answer) : "Your last answers are not saved yet. Submit again when they are.");
-    if (answer?.status === 409 && this.firstUnanswered >= 0) this.show(this.firstUnanswered, { focus: true });
   }
 
   #complain(text) {

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.models import Lease, ListeningLog, Rendition, Study
+from annotation.models import Judgment, Lease, ListeningLog, Membership, Rendition, Study
 from annotation.queries.listening import questions_for, scene_of
 from annotation.services import judgments, leases
 from earshot.accounts.models import Role
@@ -244,17 +244,73 @@ def test_a_closed_room_says_what_became_of_it(state, sentence):
     assert ("/undo" in page) == (state == "submitted")
 
 
-def test_an_expired_pair_whose_seat_is_taken_can_be_submitted_late_if_it_was_heard():
-    lease = lent(overlap=1)
+def expired(*, answered: bool, taken: bool = True, **fields) -> Lease:
+    """A lease whose time ran out, its one seat given to someone else."""
+    lease = lent(overlap=1, **fields)
+    if answered:
+        answer(lease, 2, at=timezone.now(), overall=-1)
     leases.expire_overdue(at=lease.expires_at)
     Lease.objects.filter(pk=lease.pk).update(expires_at=timezone.now())
-    assert leases.take(lease.pair, make_user(), probability=1.0, at=timezone.now()) is not None
+    if taken:
+        assert leases.take(lease.pair, make_user(), probability=1.0, at=timezone.now()) is not None
+    return lease
 
+
+def page_of_expired(lease: Lease) -> str:
     page = signed_in(lease.annotator).get(reverse("annotation:room", args=[lease.key])).content.decode()
-
     lease.refresh_from_db()
     assert lease.state == Lease.State.EXPIRED
-    assert "You can still submit: your judgment is kept as an extra one." in page
+    assert [word for word in ("<audio", "data-play", "/skip", "open by themselves") if word in page] == []
+    assert f'href="{reverse("annotation:work")}" data-key="n"' in page
+    return page
+
+
+def test_an_expired_pair_whose_seat_is_taken_can_be_submitted_late_when_all_is_answered():
+    lease = expired(answered=True)
+
+    page = page_of_expired(lease)
+
+    assert "others have taken it" in page
+    assert "an extra judgment, outside the overlap" in page
+    assert f'data-submit-late="{reverse("annotation:submit", args=[lease.key])}"' in page
+    assert "much better" not in page
+    assert re.findall(r">([AB])</span>\s+(slightly better|better)</li>", page) == [("B", "better")] * 3 + [
+        ("A", "slightly better")
+    ]
+
+
+def test_an_expired_pair_with_nothing_answered_speaks_of_no_answers_and_leads_back_to_work():
+    page = page_of_expired(expired(answered=False))
+
+    assert "others have taken it" in page
+    assert "Nothing more is asked of you here." in page
+    assert [word for word in ("answers", "data-submit-late") if word in page] == []
+
+
+@pytest.mark.parametrize("lack", ["confidence", "a score", "listening", "membership"])
+def test_an_expired_draft_that_cannot_be_a_judgment_is_not_offered_for_submitting(lack):
+    lease = expired(answered=True, policy="enforced" if lack == "listening" else "recorded")
+    if lack == "confidence":
+        Judgment.objects.filter(lease=lease).update(confidence=None)
+    if lack == "a score":
+        lease.judgment.scores.first().delete()
+    if lack == "membership":
+        Membership.objects.filter(study=lease.pair.study, user=lease.annotator).delete()
+
+    page = page_of_expired(lease)
+
+    assert "Your answers are kept as a draft." in page
+    assert "data-submit-late" not in page
+
+
+def test_an_expired_pair_of_a_resting_study_does_not_speak_of_others():
+    lease = expired(answered=False, taken=False)
+    Study.objects.filter(pk=lease.pair.study_id).update(state=Study.State.PAUSED)
+
+    page = page_of_expired(lease)
+
+    assert "its study lends no pairs now" in page
+    assert "others have taken it" not in page
 
 
 def test_next_pair_leads_into_a_room():

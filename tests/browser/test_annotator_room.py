@@ -4,6 +4,7 @@ import time
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from annotation.models import Dialogue, Heartbeat, Judgment, Lease, ListeningLog, Pair, Score, Study
 from annotation.services import ingest, leases, studies
@@ -79,6 +80,8 @@ def test_a_whole_judgment_by_keyboard_alone(pair_of, enter):
     until(page, f"document.querySelector('[data-gate-side={lease.heard_first}] [data-share]').textContent === 'heard'")
     page.keyboard.press(second)
     page.wait_for_selector("#questions:not([hidden])")
+    assert page.locator("[data-gate-opened]").inner_text() == "You heard both. The questions are open."
+    assert page.locator(".toast").count() == 0
     for key in ("7", "1", "x", "5"):
         page.keyboard.press(key)
     page.keyboard.press("4")
@@ -118,6 +121,41 @@ def test_undo_of_the_last_submit_is_one_press_away(pair_of, enter):
     lease.refresh_from_db()
     assert lease.state == Lease.State.LIVE
     assert page.locator("input[type=radio]:checked").count() == 5
+    assert page.locator("[data-question=confidence]").is_visible()
+    until(page, "document.querySelectorAll('canvas[data-drawn]').length === 2")
+    page.keyboard.press("s")
+    page.wait_for_url("**/work/")
+    lease.refresh_from_db()
+    assert lease.state == Lease.State.SUBMITTED
+
+
+def test_a_refused_submit_says_what_is_missing_without_asking_the_server(pair_of, enter):
+    page, _annotator = enter(pair_of("none"))
+    into_the_room(page)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/submit") else None)
+    for key in ("4", "4", "4"):
+        page.keyboard.press(key)
+
+    page.locator("[data-step='0']").click()
+    page.keyboard.press("s")
+    assert page.locator("#submit-problem").inner_text() == "Still to answer: Overall, confidence."
+    assert page.locator("[data-question=overall]").is_visible()
+    page.keyboard.press("4")
+    assert page.locator("#submit-problem").is_hidden()
+    page.locator("[data-submit=next]").click()
+    assert page.locator("#submit-problem").inner_text() == "Still to answer: confidence."
+    assert asked == []
+
+
+def test_submitting_before_both_were_heard_says_what_to_hear(pair_of, enter):
+    page, _annotator = enter(pair_of("enforced"))
+    lease = into_the_room(page)
+
+    page.keyboard.press("s")
+
+    order = "A and B" if lease.heard_first == "left" else "B and A"
+    assert f"Nothing to submit yet: hear {order} to the end first" in page.locator(".toast").inner_text()
 
 
 def test_a_seek_lands_where_it_was_asked(pair_of, enter):
@@ -241,11 +279,41 @@ def test_an_expired_pair_says_so_and_is_taken_up_again(pair_of, enter):
         page.wait_for_timeout(300)
         page.keyboard.press("Space")
 
-    page.locator("#expired >> text=Go on").last.click()
-    page.wait_for_load_state()
+    page.wait_for_selector("#expired:not([hidden])")
+    assert page.locator(".transport:visible, .questions:visible, [data-open-dialog=skip-dialog]:visible").count() == 0
+    assert page.locator("[data-answers-kept]").is_hidden()
+    page.keyboard.press("a")
+    assert page.evaluate(PLAYING) == 0
+    page.keyboard.press("4")
+    page.locator("#expired a[role=button]").click()
+    page.wait_for_selector("#expired", state="hidden")
+    assert page.locator(".transport").is_visible()
+    assert page.locator("input[type=radio]:checked").count() == 0
 
     lease.refresh_from_db()
     assert lease.state == Lease.State.LIVE
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_an_expired_pair_that_others_took_is_submitted_late(pair_of, enter, width):
+    page, annotator = enter(pair_of("none", overlap=1), width=width)
+    lease = into_the_room(page)
+    for key in ("4", "4", "4", "4", "3"):
+        page.keyboard.press(key)
+    saved(page)
+    leases.expire_overdue(at=lease.expires_at)
+    Lease.objects.filter(pk=lease.pk).update(expires_at=timezone.now())
+    assert leases.take(lease.pair, join(lease.pair.study), probability=1.0, at=timezone.now()) is not None
+
+    page.reload()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert violations(page, "#main") == []
+    page.keyboard.press("s")
+    page.wait_for_url("**/work/")
+
+    lease.refresh_from_db()
+    assert lease.state == Lease.State.LATE
+    assert Judgment.objects.get(lease__annotator=annotator).is_late
 
 
 @pytest.mark.parametrize("policy", ["enforced", "none"])
