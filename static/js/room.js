@@ -38,10 +38,13 @@ class Room {
   get isExpired() { return this.root.hasAttribute("data-expired"); }
   get isOrdered() { return this.data.policy === "enforced" && !this.gate.isOpen; }
 
-  /** Bring a side to the front. The other one falls silent. */
+  /** Bring a side to the front. The other one falls silent, and stays muted until it is chosen. */
   choose(name) {
-    this.sides[OTHER[name]].audio.pause();
+    const other = this.sides[OTHER[name]].audio;
     this.active = name;
+    if (other.paused) other.muted = true;
+    else other.pause(); // muted when its last stretch was told, or that would count as unheard
+    this.sides[name].audio.muted = false;
     for (const side of Object.values(this.sides)) {
       side.root.toggleAttribute("data-active", side.name === name);
       side.root.querySelector("[data-choose]").setAttribute("aria-pressed", String(side.name === name));
@@ -175,6 +178,7 @@ class Room {
     channel.addEventListener("message", () => Object.values(this.sides).forEach((side) => side.audio.pause()));
     for (const side of Object.values(this.sides)) {
       side.audio.addEventListener("play", () => {
+        if (side.name !== this.active) return this.#startedElsewhere(side);
         this.sides[OTHER[side.name]].audio.pause();
         channel.postMessage(side.name);
         this.#showTransport();
@@ -182,6 +186,7 @@ class Room {
       });
       side.audio.addEventListener("pause", () => {
         this.heartbeats.flush();
+        side.audio.muted = side.name !== this.active;
         this.#showTransport();
       });
       side.audio.addEventListener("seeked", () => this.heartbeats.flush());
@@ -195,6 +200,12 @@ class Room {
     this.#button("[data-switch]", () => this.chooseAndPlay(OTHER[this.active]));
     this.#button("[data-close-dialog]", ({ target }) => target.closest("dialog").close());
     document.addEventListener("keydown", (event) => this.#onKey(event));
+  }
+
+  /** A media key or the browser's own menu started the muted side: the page hears of it only afterwards. */
+  #startedElsewhere(side) {
+    side.audio.pause();
+    this.play(side.name);
   }
 
   chooseAndPlay(name) {

@@ -16,6 +16,7 @@ from tests.factories import join, make_study
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SECONDS = 4.0
 PLAYING = "[...document.querySelectorAll('audio')].filter((audio) => !audio.paused).length"
+AUDIBLE = "[...document.querySelectorAll('audio')].filter((audio) => !audio.paused && !audio.muted).length"
 
 
 @pytest.fixture
@@ -193,22 +194,32 @@ def test_the_first_listen_goes_in_order(pair_of, enter):
     assert page.evaluate(f"document.querySelector('#side-{lease.heard_first} audio').currentTime") < 0.6
 
 
-def test_a_and_b_never_play_at_once(pair_of, enter):
-    pair = pair_of("recorded")
-    page, _annotator = enter(pair)
-    lease = into_the_room(page)
-    page.evaluate(
-        "() => { window.most = 0; setInterval(() => { window.most = Math.max(window.most, " + PLAYING + ") }, 5) }"
+def count_sounds(page) -> None:
+    """Remember in `window.most` how many sounds could be heard at once, from before the page's own scripts on."""
+    page.add_init_script(
+        f"window.most = 0; const look = () => {{ window.most = Math.max(window.most, {AUDIBLE}) }};"
+        "for (const event of ['play', 'playing', 'pause', 'timeupdate', 'volumechange'])"
+        " document.addEventListener(event, look, true);"
+        "addEventListener('DOMContentLoaded', () => setInterval(look, 5))"
     )
+
+
+def test_a_and_b_never_play_at_once(pair_of, enter):
+    page, _annotator = enter(pair_of("recorded"))
+    count_sounds(page)
+    lease = into_the_room(page)
 
     for key in ("a", "b", "a", "b", "b", "a"):
         page.keyboard.press(key)
         page.wait_for_timeout(120)
     until(page, PLAYING + " === 1")
+    # Past our buttons, as a media key does: it starts muted, and is heard when the other has stopped.
+    for side, other in (("right", "left"), ("left", "right"), ("right", "left")):
+        page.evaluate(f"document.querySelector('#side-{side} audio').play()")
+        until(page, f"document.querySelector('#side-{other} audio').paused")
+        until(page, f"!document.querySelector('#side-{side} audio').muted && {AUDIBLE} === 1")
+        assert page.locator("[data-now-letter]").inner_text() == {"left": "A", "right": "B"}[side]
     assert page.evaluate("window.most") == 1
-    # Started past our buttons, as a media key does, the browser tells us only afterwards: the other side stops then.
-    page.evaluate("document.querySelector('#side-right audio').play()")
-    until(page, "document.querySelector('#side-left audio').paused")
 
     second = page.context.new_page()
     second.goto(reverse("annotation:room", args=[lease.key]))
@@ -216,6 +227,37 @@ def test_a_and_b_never_play_at_once(pair_of, enter):
     second.locator("#side-left [data-choose]").click()
     until(second, PLAYING + " === 1")
     until(page, PLAYING + " === 0")
+
+
+def test_a_side_whose_turn_has_not_come_is_not_heard_however_it_is_started(pair_of, enter):
+    page, _annotator = enter(pair_of("enforced"))
+    count_sounds(page)
+    lease = into_the_room(page)
+    other = "right" if lease.heard_first == "left" else "left"
+
+    page.evaluate(f"document.querySelector('#side-{other} audio').play()")
+
+    page.wait_for_selector(".toast")
+    until(page, PLAYING + " === 0")
+    assert page.evaluate("window.most") == 0
+
+
+def test_nothing_heard_is_lost_by_switching_sides(pair_of, enter):
+    page, _annotator = enter(pair_of("recorded"))
+    into_the_room(page)
+    answers = []
+    page.on("response", lambda answer: answers.append(answer) if answer.url.endswith("/heartbeat") else None)
+
+    for key in ("a", "b", "a", "b"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(600)
+    page.keyboard.press("Space")
+    page.wait_for_timeout(300)
+
+    assert len(answers) >= 4
+    assert {answer.json()["refusal"] for answer in answers} == {""}
+    for side in ("left", "right"):
+        assert ListeningLog.objects.get(side=side).seconds_played == pytest.approx(1.0, abs=0.3)
 
 
 def test_drafts_survive_a_reload(pair_of, enter):
