@@ -94,7 +94,7 @@ def take(pair: Pair, annotator: User, *, probability: float, at: datetime) -> Le
                 return None
             expired = Lease.objects.filter(pair=pair, annotator=annotator).first()
             if expired is not None:  # lent before, left without a draft: the same lease lives again
-                return _reserve_again(expired, at=at)
+                return _reserve_again(expired, probability=probability, at=at)
             side_left, heard_first = balanced_sides(pair, annotator)
             lease = Lease(
                 pair=pair,
@@ -112,9 +112,10 @@ def take(pair: Pair, annotator: User, *, probability: float, at: datetime) -> Le
         return Lease.objects.held_by(annotator).filter(state=State.RESERVED, pair__study=pair.study).first()
 
 
-def _reserve_again(expired: Lease, *, at: datetime) -> Lease | None:
+def _reserve_again(expired: Lease, *, probability: float, at: datetime) -> Lease | None:
     same = Lease.objects.filter(pk=expired.pk, state=State.EXPIRED)
-    if not same.update(state=State.RESERVED, expires_at=at + expired.duration()):
+    expires_at = at + expired.duration()
+    if not same.update(state=State.RESERVED, selection_probability=probability, expires_at=expires_at):
         raise IntegrityError("The expired lease was revived in another tab.")
     expired.refresh_from_db()
     return expired

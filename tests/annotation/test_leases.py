@@ -279,6 +279,19 @@ def test_a_pair_left_without_a_draft_is_lent_again_by_the_same_lease():
     assert (again.pk, again.state, seats(lease)) == (lease.pk, "reserved", 2)
 
 
+def test_a_pair_lent_again_carries_the_probability_of_its_new_selection():
+    lease = make_lease()
+    assert lease.selection_probability == 1.0  # the only pair open at the time
+    make_pair(lease.pair.study, scenario=lease.pair.scenario)
+    leases.expire_overdue(at=NOW + minutes(10))
+
+    again = leases.take(lease.pair, lease.annotator, probability=0.5, at=NOW + minutes(11))
+
+    assert (again.pk, again.selection_probability) == (lease.pk, 0.5)
+    lease.refresh_from_db()
+    assert lease.selection_probability == 0.5
+
+
 def test_a_skipped_pair_is_not_offered_again():
     lease = make_lease()
     leases.skip(lease, reason="noise", at=NOW)
