@@ -153,12 +153,12 @@ TRANSITIONS = {
 
 @transaction.atomic
 def change_state(study: Study, state: str, *, by: User | None) -> None:
-    """Start, pause or finish.
+    """Start, pause or finish. `study` has its state anew from the database, also when the change is refused.
 
     Raises:
         ValidationError: if the study is not in a state from which that is possible, or starts without pairs.
     """
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study.refresh_from_db(fields=["state"], from_queryset=Study.objects.select_for_update())
     if study.state not in TRANSITIONS.get(Study.State(state), set()):
         raise ValidationError(
             _("Study '%(study)s' is %(now)s and cannot become %(state)s.")

@@ -469,6 +469,16 @@ def test_pairs_that_another_researcher_added_meanwhile_are_refused_with_a_remedy
     assert study.pairs.count() == 1
 
 
+def test_a_study_that_changes_its_state_says_so_itself_and_a_stale_one_learns_it_when_refused(study):
+    stale = Study.objects.get(pk=study.pk)
+
+    services.change_state(study, "finished", by=None)
+    with pytest.raises(ValidationError, match="is finished and cannot become paused"):
+        services.change_state(stale, "paused", by=None)
+
+    assert (study.state, stale.state) == ("finished", "finished")
+
+
 def test_an_edit_does_not_start_again_what_was_paused_meanwhile(study):
     edited = Study.objects.get(pk=study.pk)
     services.change_state(study, "paused", by=None)

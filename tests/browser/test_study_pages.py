@@ -113,7 +113,6 @@ def test_the_pages_of_a_judged_study_fit_and_pass_axe(page_of, tmp_path, width, 
     study = make_study(researcher=researcher, running=False, is_simulated=True)
     studies.add_pairs(study, studies.plan_pairs(study, System.objects.all()), by=researcher)
     studies.change_state(study, Study.State.RUNNING, by=researcher)
-    study.refresh_from_db()
     simulation.simulate_judgments(study, n_raters=6, n_judgments=48, seed=1)
     page = page_of(researcher, width=width, color_scheme=scheme)
 
