@@ -91,19 +91,23 @@ def finished(job: Job) -> bool:
     return job.is_finished
 
 
-def test_command_follows_its_job_on_a_worker(tmp_path, start_worker, worker_environment):
-    folder = write_folder(tmp_path / "m", [dialogue("d1"), dialogue("d2")])
-    start_worker()
-
-    done = subprocess.run(
+def import_by_command(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "manage.py", "import_dialogues", str(folder)],
         cwd=ROOT,
-        env=os.environ | worker_environment,
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+def test_command_follows_its_job_on_a_worker(tmp_path, start_worker, worker_environment):
+    folder = write_folder(tmp_path / "m", [dialogue("d1"), dialogue("d2")])
+    start_worker()
+
+    done = import_by_command(folder, worker_environment)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "Imported: 2 dialogues new, 0 known already."
@@ -113,15 +117,7 @@ def test_command_follows_its_job_on_a_worker(tmp_path, start_worker, worker_envi
 def test_command_exits_with_1_and_a_table_when_a_line_is_bad(tmp_path, worker_environment):
     folder = write_folder(tmp_path / "m", [dialogue("d1", scenario_id="s9")])
 
-    done = subprocess.run(
-        [sys.executable, "manage.py", "import_dialogues", str(folder)],
-        cwd=ROOT,
-        env=os.environ | worker_environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = import_by_command(folder, worker_environment)
 
     assert done.returncode == 1
     assert "dialogues.jsonl:1" in done.stderr

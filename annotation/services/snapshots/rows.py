@@ -20,15 +20,9 @@ from earshot.formats.snapshot_rows import Side
 from earshot.jobs import artefacts
 
 CHUNK_ROWS = 2_000
-JUDGMENT_FIELDS = (
-    "pk",
-    "lease__pair_id",
-    "lease__pair__kind",
-    "lease__annotator_id",
+SAME_NAMES = (  # a judgment and its row call these alike
     "is_simulated",
     "is_late",
-    "lease__side_left",
-    "lease__heard_first",
     "confidence",
     "reason",
     "coverage_a",
@@ -38,10 +32,19 @@ JUDGMENT_FIELDS = (
     "judging_seconds",
     "stalls",
     "transcript_condition",
+)
+JUDGMENT_FIELDS = (
+    "pk",
+    "lease__pair_id",
+    "lease__pair__kind",
+    "lease__annotator_id",
+    "lease__side_left",
+    "lease__heard_first",
+    "lease__selection_probability",
     "quality__verdict",
     "quality__checks",
-    "lease__selection_probability",
     "submitted_at",
+    *SAME_NAMES,
 )
 
 
@@ -147,23 +150,8 @@ def judgment_rows(selection: Selection) -> Iterator[JudgmentRow]:
             quality_reasons=quality_reasons(field["quality__checks"]),
             selection_probability=field["lease__selection_probability"],
             created_at=field["submitted_at"],
-            **{name: field[name] for name in _SAME_NAMES},
+            **{name: field[name] for name in SAME_NAMES},
         )
-
-
-_SAME_NAMES = (
-    "is_simulated",
-    "is_late",
-    "confidence",
-    "reason",
-    "coverage_a",
-    "coverage_b",
-    "seconds_a",
-    "seconds_b",
-    "judging_seconds",
-    "stalls",
-    "transcript_condition",
-)
 
 
 def quality_reasons(checks: dict[str, Any] | None) -> tuple[str, ...]:
