@@ -91,14 +91,15 @@ function speakersOf(turns) {
 function layOut(scene, box, family) {
   const speakers = speakersOf(scene.turns);
   const narrow = box.width < 480;
-  const left = scene.compact || narrow ? 1 : 84;
+  const edge = scene.compact ? 1 : 8; // half the playhead's head and its glow fit beside the first and the last moment
+  const left = scene.compact || narrow ? edge : 84;
   const top = scene.compact ? (scene.marks?.length ? 8 : 1) : 18;
   const bottom = scene.compact ? 1 : 18;
   const gap = scene.compact ? 2 : 6;
   const laneHeight = Math.max(2, (box.height - top - bottom - gap * (speakers.length - 1)) / Math.max(1, speakers.length));
   const duration = scene.duration ?? Math.max(0, ...scene.turns.map((turn) => turn.end));
   const axis = scene.axis ?? linearAxis(duration);
-  const width = Math.max(1, box.width - left - 1);
+  const width = Math.max(1, box.width - left - edge);
   return {
     axis, duration, left, top, width, laneHeight, narrow, speakers, family,
     height: box.height, bottom: box.height - bottom, pixelsPerSecond: width / axis.total,

@@ -106,6 +106,31 @@ def test_the_picture_tells_heard_from_unheard_and_shows_the_playhead(page):
     assert seen["sharp"] == pytest.approx(2, abs=0.01)
 
 
+@pytest.mark.parametrize("width", [320, 800])  # without and with the speakers' names
+def test_the_playhead_is_whole_at_both_ends(page, width):
+    widths = page.evaluate(
+        """async width => {
+            const { drawLanes } = await import("/static/js/lanes.js");
+            const frame = Object.assign(document.createElement("div"), { className: "lanes-frame" });
+            const canvas = Object.assign(document.createElement("canvas"), { className: "lanes" });
+            frame.append(canvas);
+            document.body.append(frame);
+            canvas.style.width = `${width}px`;
+            const turns = [{ speaker: "Agent", role: "assistant", start: 0, end: 10, scenario_turn: 0 }];
+            const headWidth = (playhead) => {
+                drawLanes(canvas, { turns, duration: 10, playhead });
+                const top = canvas.getContext("2d").getImageData(0, 0, canvas.width, 1).data;
+                return top.filter((value, index) => index % 4 === 3 && value > 200).length / 2;
+            };
+            return [0, 5, 10].map(headWidth);
+        }""",
+        width,
+    )
+
+    assert widths[0] == widths[1] == widths[2]
+    assert widths[0] == pytest.approx(10, abs=1)
+
+
 def test_the_drawing_follows_the_theme(page):
     colours = page.evaluate(
         """async () => {
