@@ -147,6 +147,7 @@ class Room {
     if (this.isExpired) return;
     this.root.toggleAttribute("data-expired", true);
     for (const side of Object.values(this.sides)) side.audio.pause();
+    for (const button of this.root.querySelectorAll("[data-choose]")) button.disabled = true;
     this.questions.draft.flush();
     const notice = document.getElementById("expired");
     notice.querySelector("[data-answers-kept]").hidden = !this.questions.isBegun;

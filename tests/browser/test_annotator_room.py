@@ -324,7 +324,10 @@ def test_an_expired_pair_says_so_and_is_taken_up_again(pair_of, enter):
     page.wait_for_selector("#expired:not([hidden])")
     assert page.locator(".transport:visible, .questions:visible, [data-open-dialog=skip-dialog]:visible").count() == 0
     assert page.locator("[data-answers-kept]").is_hidden()
+    assert [button.is_disabled() for button in page.locator("[data-choose]").all()] == [True, True]
+    assert page.locator("[data-choose-label]:visible, [data-choose] kbd:visible").count() == 0
     page.keyboard.press("a")
+    page.keyboard.press("Space")
     assert page.evaluate(PLAYING) == 0
     page.keyboard.press("4")
     page.locator("#expired a[role=button]").click()
