@@ -230,6 +230,15 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_FORMS = {
+    "login": "earshot.accounts.forms.LoginForm",
+    "add_email": "earshot.accounts.forms.AddEmailForm",
+    "reset_password": "earshot.accounts.forms.ResetPasswordForm",
+    "reset_password_from_key": "earshot.accounts.forms.ResetPasswordKeyForm",
+    "set_password": "earshot.accounts.forms.SetPasswordForm",
+    "change_password": "earshot.accounts.forms.ChangePasswordForm",
+    "reauthenticate": "earshot.accounts.forms.ReauthenticateForm",
+}
 ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/m/ip,5/5m/key"}
 # Behind proxies the limits above count by the address that the outermost trusted one saw, not by the proxy's own.
 ALLAUTH_TRUSTED_PROXY_COUNT = environment.number("EARSHOT_TRUSTED_PROXIES", 0, int, minimum=0)

@@ -23,7 +23,7 @@ def researcher(db) -> User:
 
 def enter_password(page, user: User) -> None:
     page.goto("/account/login/?next=/account/2fa/")
-    page.get_by_label("Email").fill(user.email)
+    page.get_by_label("E-mail address").fill(user.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
 
@@ -75,7 +75,7 @@ def test_a_second_factor_is_set_up_and_a_recovery_code_signs_in(open_page, resea
     code = totp.format_hotp_value(totp.hotp_value(secret, int(time.time()) // 30))
 
     page.locator("input[name=code]").fill(code)
-    page.get_by_role("button", name="Activate").click()
+    page.get_by_role("button", name="Turn on").click()
     codes = page.locator("#recovery_codes").input_value().split()
     assert len(codes) == 10
     page.get_by_role("button", name="Account of Ada").click()
@@ -84,7 +84,7 @@ def test_a_second_factor_is_set_up_and_a_recovery_code_signs_in(open_page, resea
     enter_password(page, researcher)
     assert violations(page) == []
     page.locator("input[name=code]").fill(codes[0])
-    page.get_by_role("button", name="Sign In").click()
+    page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/account/2fa/")
 
     assert page.get_by_role("button", name="Account of Ada").is_visible()
@@ -93,12 +93,12 @@ def test_a_second_factor_is_set_up_and_a_recovery_code_signs_in(open_page, resea
 def test_a_wrong_password_is_said_beside_the_form_and_keeps_the_address(open_page, researcher):
     page = open_page()
     page.goto("/account/login/")
-    page.get_by_label("Email").fill(researcher.email)
+    page.get_by_label("E-mail address").fill(researcher.email)
     page.get_by_label("Password").fill("not this one")
     page.get_by_role("button", name="Sign in", exact=True).click()
 
     assert page.get_by_role("alert").is_visible()
-    assert page.get_by_label("Email").input_value() == researcher.email
+    assert page.get_by_label("E-mail address").input_value() == researcher.email
 
 
 def test_the_theme_is_kept_for_the_next_page_without_a_flash(open_page):
@@ -141,9 +141,9 @@ def test_a_question_mark_lists_the_keys_and_single_keys_can_be_turned_off(open_p
 def test_keys_are_left_to_a_field_that_is_being_written_in(open_page):
     page = open_page()
     page.goto("/account/login/")
-    page.get_by_label("Email").press_sequentially("what?")
+    page.get_by_label("E-mail address").press_sequentially("what?")
 
-    assert page.get_by_label("Email").input_value() == "what?"
+    assert page.get_by_label("E-mail address").input_value() == "what?"
     assert not page.get_by_role("dialog").is_visible()
 
 

@@ -1,5 +1,6 @@
-from typing import Any
+from typing import Any, ClassVar
 
+from allauth.account import forms as allauth
 from django import forms
 
 from earshot.accounts.models import Role, User
@@ -32,3 +33,47 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # no [] at run ti
         model = User
         fields = ("name",)
         help_texts: dict[str, Any] = {"name": "Shown to researchers and admins instead of your address."}
+
+
+class InOurWords(forms.Form):
+    """Put before a form of allauth: our labels, and no placeholders, which would only say the label again."""
+
+    labels: ClassVar[dict[str, str]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label in self.labels.items():
+            self.fields[name].label = label
+            self.fields[name].widget.attrs.pop("placeholder", None)
+
+
+ADDRESS = {"email": "E-mail address"}
+NEW_PASSWORD = {"password1": "New password", "password2": "New password again"}
+
+
+class LoginForm(InOurWords, allauth.LoginForm):  # type: ignore[misc]
+    labels: ClassVar[dict[str, str]] = {"login": "E-mail address", "password": "Password"}
+
+
+class AddEmailForm(InOurWords, allauth.AddEmailForm):  # type: ignore[misc]
+    labels: ClassVar[dict[str, str]] = ADDRESS
+
+
+class ResetPasswordForm(InOurWords, allauth.ResetPasswordForm):  # type: ignore[misc]
+    labels: ClassVar[dict[str, str]] = ADDRESS
+
+
+class ResetPasswordKeyForm(InOurWords, allauth.ResetPasswordKeyForm):  # type: ignore[misc]
+    labels: ClassVar[dict[str, str]] = NEW_PASSWORD
+
+
+class SetPasswordForm(InOurWords, allauth.SetPasswordForm):  # type: ignore[misc]
+    labels: ClassVar[dict[str, str]] = NEW_PASSWORD
+
+
+class ChangePasswordForm(InOurWords, allauth.ChangePasswordForm):  # type: ignore[misc]
+    labels: ClassVar[dict[str, str]] = {"oldpassword": "Current password", **NEW_PASSWORD}
+
+
+class ReauthenticateForm(InOurWords, allauth.ReauthenticateForm):  # type: ignore[misc]
+    labels: ClassVar[dict[str, str]] = {"password": "Password"}

@@ -42,6 +42,11 @@ def invitation_path(user: User) -> str:
     return reverse("account_reset_password_from_key", kwargs={"uidb36": uid, "key": token})
 
 
+def mail_is_logged() -> bool:
+    """Whether mail is written to standard output, which becomes a log, because no mail server is set up."""
+    return bool(settings.EMAIL_BACKEND == "django.core.mail.backends.console.EmailBackend")
+
+
 def send_invitation(user: User, *, by: User, link: str) -> bool:
     """E-mail the link; False if the mail server did not take it (the admin still sees the link once)."""
     text = INVITATION.format(by=by, role=user.get_role_display().lower(), link=link)

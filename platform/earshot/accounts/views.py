@@ -59,7 +59,8 @@ def invite(request: HttpRequest, user_id: int) -> HttpResponse:
 def _show_invitation(request: HttpRequest, user: User) -> HttpResponse:
     link = request.build_absolute_uri(services.invitation_path(user))
     was_sent = services.send_invitation(user, by=signed_in(request), link=link)
-    response = render(request, "accounts/invited.html", {"person": user, "link": link, "was_sent": was_sent})
+    context = {"person": user, "link": link, "was_sent": was_sent, "is_logged": services.mail_is_logged()}
+    response = render(request, "accounts/invited.html", context)
     response["Cache-Control"] = "no-store"  # the link is shown once
     return response
 
