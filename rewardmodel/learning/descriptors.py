@@ -1,0 +1,179 @@
+"""A few numbers per turn that say how it was spoken: pitch, its spread, energy, pace, gaps.
+
+Every number is relative to the dialogue or the speaker, so none changes with the gain of the sound or with silence at
+its ends. All positions are in frames.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rewardmodel.learning.words import count_syllables, inner_break
+
+DESCRIPTORS = (
+    "pitch_level",  # semitones above the speaker's mean in this dialogue
+    "pitch_height",  # octaves above 150 Hz: which voice, and how high it is
+    "pitch_spread",  # ln of the standard deviation within a part of the turn, in 2.4 semitones
+    "pitch_step",  # semitones from the first part of the turn to the second
+    "energy",  # dB above the dialogue's level
+    "energy_step",  # dB from the first part to the second
+    "pace",  # ln of syllables per second of speech, in 4 per second
+    "gap",  # ln of the silence before the turn, in 0.45 s
+    "pause",  # ln of the silence between the turn's two parts, in 0.25 s
+    "seconds",  # ln of the speech's length, in 3 s
+    "voiced",  # share of voiced frames
+)
+SHORTEST_GAP, LONGEST_GAP = 0.06, 3.0  # seconds; overlapping turns count as the shortest
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.04, 1.5
+SILENT_BELOW_DB = 28.0  # below the loud frames of the turn
+LOUD_PERCENTILE = 90
+LARGEST_OFFSET = 10.0  # semitones from the median of a turn; what lies further is an octave error
+SMALLEST_SPREAD = 0.15  # semitones
+BREAK_WIDTH = 0.12  # how far from its expected place, as a share of the turn, the middle break is looked for
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """Where a turn's speech lies: frames first … last − 1, the active ones among them."""
+
+    first: int
+    last: int
+    active: npt.NDArray[np.bool_]  # (last − first,)
+    before: float  # frames of silence inside the turn's times, before and after its speech
+    after: float
+    start: float  # the turn's own times
+    end: float
+
+
+def find_speech(energy: Floats, f0: Floats, start: float, end: float) -> Speech:
+    """The speech between `start` and `end` (frames), without silence at its ends."""
+    low = min(max(0, round(start)), len(energy) - 1)
+    high = max(low + 1, min(len(energy), round(end)))
+    inside = energy[low:high]
+    active = inside > np.percentile(inside, LOUD_PERCENTILE) - SILENT_BELOW_DB
+    if not active.any():  # every frame equally loud, or digital silence
+        active = np.ones(high - low, np.bool_)
+    places = np.flatnonzero(active)
+    first, last = int(places[0]), int(places[-1]) + 1
+    return Speech(low + first, low + last, active[first:last], first, high - low - last, start, end)
+
+
+def dialogue_level(energy: Floats, spoken: Sequence[Speech]) -> float:
+    """The level (dB) that everything in the dialogue is relative to: the mean over turns of their active frames."""
+    return float(np.mean([_level(energy, speech) for speech in spoken]))
+
+
+def speaker_heights(f0: Floats, spoken: Sequence[Speech], is_user: npt.NDArray[np.bool_]) -> Doubles:
+    """Each turn's speaker's mean pitch in this dialogue, semitones above 100 Hz, (T,); 0 if nothing is voiced."""
+    heights = np.zeros(len(spoken))
+    for speaker in (True, False):
+        turns = np.flatnonzero(is_user == speaker)
+        tones = [_tones(f0[spoken[turn].first : spoken[turn].last]) for turn in turns]
+        means = [float(tone.mean()) for tone in tones if len(tone)]
+        heights[turns] = np.mean(means) if means else 0.0
+    return heights
+
+
+def describe(
+    energy: Floats,
+    f0: Floats,
+    spoken: Sequence[Speech],
+    *,
+    texts: Sequence[str],
+    level: float,
+    heights: Doubles,
+    frame_rate: int,
+) -> Floats:
+    """DESCRIPTORS of every turn: (T, len(DESCRIPTORS))."""
+    rows = []
+    for number, (speech, text) in enumerate(zip(spoken, texts, strict=True)):
+        gap = SHORTEST_GAP
+        if number:
+            earlier = spoken[number - 1]
+            gap = (speech.start - earlier.end + speech.before + earlier.after) / frame_rate
+        rows.append(
+            [
+                *_pitch_and_energy(energy, f0, speech, text, level, float(heights[number])),
+                *_timing(speech, text, gap, frame_rate),
+                float((f0[speech.first : speech.last] > 0).mean()),
+            ]
+        )
+    return np.array(rows, dtype=np.float32)
+
+
+def _pitch_and_energy(
+    energy: Floats, f0: Floats, speech: Speech, text: str, level: float, height: float
+) -> tuple[float, float, float, float, float, float]:
+    break_first, break_last = find_break(speech.active, inner_break(text))
+    parts = ((speech.first, speech.first + break_first), (speech.first + break_last, speech.last))
+    tones = [_tones(f0[first:last]) for first, last in parts]
+    known = [tone for tone in tones if len(tone)]
+    means = [float(tone.mean()) for tone in known]
+    spreads = [float(np.log(max(tone.std(), SMALLEST_SPREAD) / 2.4)) for tone in known]
+    levels = [
+        _mean_level(energy[first:last], speech.active[first - speech.first : last - speech.first])
+        for first, last in parts
+    ]
+    pitch = float(np.mean(means)) if means else height
+    return (
+        pitch - height,
+        (pitch - 12 * np.log2(1.5)) / 12,
+        float(np.mean(spreads)) if spreads else 0.0,
+        means[1] - means[0] if len(means) == 2 else 0.0,
+        float(np.mean(levels)) - level,
+        levels[1] - levels[0],
+    )
+
+
+def _timing(speech: Speech, text: str, gap: float, frame_rate: int) -> tuple[float, float, float, float]:
+    break_first, break_last = find_break(speech.active, inner_break(text))
+    pause = (break_last - break_first) / frame_rate
+    seconds = (len(speech.active) - (break_last - break_first)) / frame_rate
+    syllables = max(count_syllables(text), 1)
+    return (
+        float(np.log(syllables / max(seconds, 0.1) / 4.0)),
+        float(np.log(np.clip(gap, SHORTEST_GAP, LONGEST_GAP) / 0.45)),
+        float(np.log(np.clip(pause, SHORTEST_PAUSE, LONGEST_PAUSE) / 0.25)),
+        float(np.log(max(seconds, 0.1) / 3.0)),
+    )
+
+
+def find_break(active: npt.NDArray[np.bool_], expected: float) -> tuple[int, int]:
+    """The silence that parts the turn: the longest one near its expected place (a share of the frames).
+
+    Without any silence there, both numbers are that place. The first and the last frame are active, so that each part
+    holds at least one frame of a turn of two or more.
+    """
+    n_frames = len(active)
+    edges = np.flatnonzero(np.diff(active.astype(np.int8)))
+    firsts, lasts = edges[::2] + 1, edges[1::2] + 1
+    n_active = int(active.sum())
+    if len(firsts):
+        place = np.cumsum(active)[firsts - 1] / n_active  # of speech, not of time: a long pause must not move itself
+        worth = (lasts - firsts) * np.exp(-0.5 * ((place - expected) / BREAK_WIDTH) ** 2)
+        best = int(np.argmax(worth))
+        if worth[best] >= 1.0:
+            return int(firsts[best]), int(lasts[best])
+    middle = min(max(1, round(expected * n_frames)), max(n_frames - 1, 1))
+    return middle, middle
+
+
+def _tones(f0: Floats) -> Doubles:
+    """Semitones above 100 Hz of the voiced frames, without octave errors."""
+    tones = 12 * np.log2(f0[f0 > 0].astype(np.float64) / 100.0)
+    return tones[np.abs(tones - np.median(tones)) < LARGEST_OFFSET] if len(tones) else tones
+
+
+def _level(energy: Floats, speech: Speech) -> float:
+    return _mean_level(energy[speech.first : speech.last], speech.active)
+
+
+def _mean_level(energy: Floats, active: npt.NDArray[np.bool_]) -> float:
+    """Level (dB) of the mean power of the active frames; of all, if none is."""
+    kept = energy[active] if active.any() else energy
+    return float(10 * np.log10(np.mean(10 ** (kept.astype(np.float64) / 10)))) if len(kept) else 0.0
