@@ -5,6 +5,7 @@ from pathlib import PurePath
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +24,9 @@ class System(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("annotation:edit_system", args=[self.pk])
 
 
 class Scenario(models.Model):
@@ -66,6 +70,9 @@ class DialogueImport(models.Model):
 
     def __str__(self) -> str:
         return PurePath(self.name).name
+
+    def get_absolute_url(self) -> str:
+        return reverse("annotation:import", args=[self.pk])
 
 
 class Dialogue(models.Model):

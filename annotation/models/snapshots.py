@@ -4,6 +4,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.urls import reverse
 from django.utils import timezone
 
 from annotation.models.studies import Study
@@ -55,3 +56,6 @@ class Snapshot(models.Model):
         if self.pk is not None:
             raise ValidationError(f"Snapshot '{self.name}' is immutable. Make a new one instead.")
         super().save(*args, **kwargs)
+
+    def get_absolute_url(self) -> str:
+        return reverse("annotation:snapshot", args=[self.pk])

@@ -5,6 +5,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -82,6 +83,9 @@ class Study(models.Model):
 
     def __str__(self) -> str:
         return self.title if self.version == 1 else f"{self.title} (version {self.version})"
+
+    def get_absolute_url(self) -> str:
+        return reverse("annotation:study", args=[self.pk])
 
     @property
     def has_votes(self) -> bool:

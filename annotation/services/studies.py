@@ -98,7 +98,7 @@ def copy_study(study: Study, *, by: User, at: datetime) -> Study:
         dimension.save()
     for member in study.memberships.all():
         Membership.objects.create(study=copy, user=member.user, role=member.role)
-    record_action(by, "study.copied", copy, parent=study.pk)
+    record_action(by, "study.copied", copy, parent=str(study))
     return copy
 
 
@@ -179,7 +179,7 @@ def add_member(study: Study, user: User, role: str, *, by: User | None) -> Membe
         )
     membership, is_new = Membership.objects.get_or_create(study=study, user=user, role=role)
     if is_new:
-        record_action(by, "study.member_added", study, member=user.pk, role=role)
+        record_action(by, "study.member_added", study, member=user.email, role=role)
     return membership
 
 
@@ -200,7 +200,7 @@ def remove_member(membership: Membership, *, by: User | None) -> None:
     membership.delete()
     if membership.role == Membership.Role.ANNOTATOR:
         leases.release_all(membership.user, study)
-    record_action(by, "study.member_removed", study, member=membership.user_id, role=membership.role)
+    record_action(by, "study.member_removed", study, member=membership.user.email, role=membership.role)
 
 
 def plan_pairs(

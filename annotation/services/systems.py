@@ -12,4 +12,4 @@ def describe_system(system: System, description: str, *, by: User) -> None:
     """Say for researchers what a system is. Its name comes from the manifests and stays as it is."""
     system.description = description
     system.save(update_fields=["description"])
-    record_action(by, "system.described", system, system_id=system.pk)
+    record_action(by, "system.described", system)

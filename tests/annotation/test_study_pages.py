@@ -8,7 +8,7 @@ from django.urls import reverse
 from annotation.models import Membership, Pair, Study
 from annotation.services import judgments
 from annotation.services import studies as services
-from earshot.accounts.models import Role
+from earshot.accounts.models import AuditEntry, Role
 from tests.factories import (
     NOW,
     answer,
@@ -477,6 +477,21 @@ def test_a_study_that_changes_its_state_says_so_itself_and_a_stale_one_learns_it
         services.change_state(stale, "paused", by=None)
 
     assert (study.state, stale.state) == ("finished", "finished")
+
+
+def test_the_audit_log_says_what_happened_to_a_study_with_names_for_ids(study):
+    annotator = make_user(Role.ANNOTATOR)
+    membership = services.add_member(study, annotator, "annotator", by=None)
+    services.remove_member(membership, by=None)
+    copy = services.copy_study(study, by=None, at=NOW)
+
+    _created, *entries = AuditEntry.objects.order_by("pk")
+
+    assert [(entry.action_words, entry.address, entry.detail_words) for entry in entries] == [
+        ("added a member to the study", page("study", study.pk), f"member: {annotator.email}, role: annotator"),
+        ("removed a member from the study", page("study", study.pk), f"member: {annotator.email}, role: annotator"),
+        ("made the study as a copy", page("study", copy.pk), f"copied from: {study}"),
+    ]
 
 
 def test_an_edit_does_not_start_again_what_was_paused_meanwhile(study):

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from pathlib import Path
 
 import pytest
 from django.core import mail
@@ -12,11 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from earshot.accounts import services
-from earshot.accounts.models import AuditEntry, Role, User
+from earshot.accounts.models import ACTIONS, AuditEntry, Role, User
 
 pytestmark = pytest.mark.django_db
 _numbers = itertools.count(1)
 PASSWORD = "correct horse battery"
+FLOORS = ["platform", "annotation", "rewardmodel", "policy"]
 ADMIN_PAGES = ["accounts:users", "accounts:add_user", "accounts:audit"]
 
 
@@ -131,7 +133,36 @@ def test_admin_changes_a_role_and_the_audit_log_keeps_both(client, admin):
 def test_an_audit_entry_says_its_detail_in_words():
     entry = AuditEntry(detail={"is_active": [True, False], "pairs": 6, "name": ["", "Ada"]})
 
-    assert entry.detail_words == "is_active: yes → no, pairs: 6, name: – → Ada"
+    assert entry.detail_words == "may sign in: yes → no, pairs: 6, name: – → Ada"
+
+
+def test_an_audit_entry_lists_what_was_changed_and_leaves_out_ids(admin):
+    entry = AuditEntry(detail={"fields": ["title", "listening_policy"], "import_id": 3, "member": "a_b@example.org"})
+
+    assert entry.detail_words == "what: title and listening policy, member: a_b@example.org"
+
+
+def test_every_action_that_code_records_has_words():
+    root = Path(services.__file__).resolve().parents[3]
+    code = "".join(path.read_text() for floor in FLOORS for path in (root / floor).rglob("*.py"))
+    recorded = set(re.findall(r'record_action\(\s*[^,]+,\s*"([a-z_.]+)"', code))
+    states = {f"study.{state}" for state in ("running", "paused", "finished")}  # written as f"study.{state}"
+
+    assert recorded | states == set(ACTIONS)
+
+
+def test_the_audit_log_is_a_sentence_with_a_link_to_what_it_is_about(client, admin):
+    person = make_user("annotator", name="Ada")
+    client.force_login(admin)
+    services.change_user(person, name="Ada", role="researcher", is_active=True, by=admin)
+    services.record_action(None, "floor.painted_green", "the hall")
+
+    page = client.get(reverse("accounts:audit")).content.decode()
+
+    assert "changed the user" in page
+    assert f'<a href="{reverse("accounts:user", args=[person.pk])}">{person.email}</a>' in page
+    assert "user.changed" not in page
+    assert '<td data-label="Did what">floor painted green</td><td data-label="To what">the hall</td>' in page
 
 
 def test_a_deactivated_person_is_signed_out_at_once_and_others_are_not(client, admin):

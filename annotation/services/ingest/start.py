@@ -74,7 +74,7 @@ def store_folder_import(manifest: Manifest, *, created_by: User | None = None) -
 def _begin(dialogue_import: DialogueImport) -> None:
     dialogue_import.save(update_fields=["job"])
     by = dialogue_import.created_by
-    record_action(by, "dialogues.import_started", dialogue_import, import_id=dialogue_import.pk)
+    record_action(by, "dialogues.import_started", dialogue_import)
 
 
 def _keep_archive(archive: Path) -> dict[str, Any]:

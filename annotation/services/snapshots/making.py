@@ -176,7 +176,7 @@ def _store(
         )
         if is_new:
             record_action(
-                held.job.created_by, "snapshot.made", snapshot, content_id=content_id, study=selection.study.pk
+                held.job.created_by, "snapshot.made", snapshot, content_id=content_id, study=str(selection.study)
             )
     return snapshot
 

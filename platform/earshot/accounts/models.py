@@ -3,6 +3,7 @@
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -49,6 +50,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.name or self.email
 
+    def get_absolute_url(self) -> str:
+        return reverse("accounts:user", args=[self.pk])
+
     def get_full_name(self) -> str:
         return str(self)
 
@@ -75,6 +79,7 @@ class AuditEntry(models.Model):
     user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="audit_entries")
     action = models.CharField(max_length=60)  # "study.started", "user.role_changed"
     subject = models.CharField(max_length=200)
+    address = models.CharField(max_length=200, blank=True, default="")  # of the subject's page
     detail = models.JSONField(default=dict)
     at = models.DateTimeField(default=timezone.now, db_index=True)
 
@@ -85,14 +90,53 @@ class AuditEntry(models.Model):
         return f"{self.at:%Y-%m-%d %H:%M} {self.action} {self.subject}"
 
     @property
+    def action_words(self) -> str:
+        """study.member_added → "added a member to the study"."""
+        return str(ACTIONS.get(self.action, "")) or self.action.replace(".", " ").replace("_", " ")
+
+    @property
     def detail_words(self) -> str:
         """{"role": ["annotator", "admin"], "pairs": 6} → role: annotator → admin, pairs: 6."""
-        return ", ".join(f"{name}: {_in_words(value)}" for name, value in self.detail.items())
+        told = [(name, value) for name, value in self.detail.items() if name not in IDS]
+        return ", ".join(f"{DETAILS.get(name, name)}: {_in_words(name, value)}" for name, value in told)
 
 
-def _in_words(value: object) -> str:
-    if isinstance(value, list):  # before and after
-        return " → ".join(_in_words(each) for each in value)
+# The words of every floor, so that the log can be read without any of them.
+ACTIONS = {
+    "user.added": _("added the user"),
+    "user.changed": _("changed the user"),
+    "user.invited": _("made a new link for the user"),
+    "study.created": _("created the study"),
+    "study.changed": _("changed the study"),
+    "study.copied": _("made the study as a copy"),
+    "study.rubric_changed": _("changed the rubric of the study"),
+    "study.running": _("started the study"),
+    "study.paused": _("paused the study"),
+    "study.finished": _("finished the study"),
+    "study.member_added": _("added a member to the study"),
+    "study.member_removed": _("removed a member from the study"),
+    "study.pairs_added": _("added pairs to the study"),
+    "snapshot.made": _("made the snapshot"),
+    "snapshot.downloaded": _("downloaded the snapshot"),
+    "dialogues.import_started": _("started the import"),
+    "system.described": _("described the system"),
+    "job.cancelled": _("cancelled the job"),
+    "job.started_again": _("started again the job"),
+}
+DETAILS = {
+    "is_active": _("may sign in"),
+    "content_id": _("content id"),
+    "fields": _("what"),
+    "parent": _("copied from"),
+}
+BEFORE_AND_AFTER = {"name", "role", "is_active"}
+IDS = {"import_id", "system_id", "job"}  # the subject's own: its name and its address say it
+
+
+def _in_words(name: str, value: object) -> str:
+    if isinstance(value, list):
+        words = [_in_words(name, each) for each in value]
+        return " → ".join(words) if name in BEFORE_AND_AFTER else " and ".join(words).replace("_", " ")
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value) if value != "" else "–"

@@ -24,14 +24,16 @@ Choose a password here; the link works once:
 
 def record_action(user: User | None, action: str, subject: object, **detail: Any) -> AuditEntry:
     """Write one line into the audit log, in the caller's transaction: both happen or neither."""
-    return AuditEntry.objects.create(user=user, action=action, subject=str(subject)[:200], detail=detail)
+    name = subject.email if isinstance(subject, User) else str(subject)  # a person's name may change
+    address = subject.get_absolute_url() if hasattr(subject, "get_absolute_url") else ""
+    return AuditEntry.objects.create(user=user, action=action, subject=name[:200], address=address, detail=detail)
 
 
 @transaction.atomic
 def add_user(email: str, *, name: str, role: str, by: User) -> User:
     """Add a person without a password; `invitation_path` is where they choose one."""
     user = User.objects.create_user(email=email.lower(), name=name, role=role)
-    record_action(by, "user.added", user.email, role=role)
+    record_action(by, "user.added", user, role=role)
     return user
 
 
@@ -79,7 +81,7 @@ def change_user(user: User, *, name: str, role: str, is_active: bool, by: User) 
     for field, value in after.items():
         setattr(user, field, value)
     user.save(update_fields=list(after))
-    record_action(by, "user.changed", user.email, **changed)
+    record_action(by, "user.changed", user, **changed)
     if not is_active:
         end_sessions(user)
     return user

@@ -52,7 +52,7 @@ def add_user(request: HttpRequest) -> HttpResponse:
 def invite(request: HttpRequest, user_id: int) -> HttpResponse:
     """A new link to choose a password, for somebody who lost theirs or the mail."""
     user = get_object_or_404(User, pk=user_id, is_active=True, is_simulated=False)
-    services.record_action(signed_in(request), "user.invited", user.email)
+    services.record_action(signed_in(request), "user.invited", user)
     return _show_invitation(request, user)
 
 

@@ -157,7 +157,7 @@ def artefact(request: HttpRequest, job_id: UUID, artefact_id: int) -> HttpRespon
 def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job, person = _job(request, job_id), signed_in(request)
     if services.cancel(job, by=person, at=timezone.now()):
-        record_action(person, "job.cancelled", job.title, job=str(job.pk))
+        record_action(person, "job.cancelled", job)
         messages.success(request, "Cancelled, or about to stop at its next step.")
     else:
         messages.info(request, "It had finished already. Nothing was changed.")
@@ -169,7 +169,7 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
 def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job, person = _job(request, job_id), signed_in(request)
     if services.retry(job, by=person, at=timezone.now()):
-        record_action(person, "job.started_again", job.title, job=str(job.pk))
+        record_action(person, "job.started_again", job)
         messages.success(request, "Started again. What it had finished before is not done twice.")
     else:
         messages.info(request, "Only a failed or cancelled job can be started again. Nothing was changed.")
