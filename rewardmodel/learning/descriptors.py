@@ -44,13 +44,14 @@ class Speech:
     first: int
     last: int
     active: npt.NDArray[np.bool_]  # (last − first,)
-    before: float  # frames of silence inside the turn's times, before and after its speech
+    before: float  # frames from the turn's beginning to its speech, and from its speech to its end
     after: float
     start: float  # the turn's own times
     end: float
+    level: float  # dB, of the active frames
 
 
-def find_speech(energy: Floats, f0: Floats, start: float, end: float) -> Speech:
+def find_speech(energy: Floats, start: float, end: float) -> Speech:
     """The speech between `start` and `end` (frames), without silence at its ends."""
     low = min(max(0, round(start)), len(energy) - 1)
     high = max(low + 1, min(len(energy), round(end)))
@@ -60,19 +61,21 @@ def find_speech(energy: Floats, f0: Floats, start: float, end: float) -> Speech:
         active = np.ones(high - low, np.bool_)
     places = np.flatnonzero(active)
     first, last = int(places[0]), int(places[-1]) + 1
-    return Speech(low + first, low + last, active[first:last], first, high - low - last, start, end)
+    active = active[first:last]
+    level = _mean_level(inside[first:last], active)
+    return Speech(low + first, low + last, active, low + first - start, end - low - last, start, end, level)
 
 
-def dialogue_level(energy: Floats, spoken: Sequence[Speech]) -> float:
-    """The level (dB) that everything in the dialogue is relative to: the mean over turns of their active frames."""
-    return float(np.mean([_level(energy, speech) for speech in spoken]))
+def dialogue_level(spoken: Sequence[Speech]) -> float:
+    """The level (dB) that everything in the dialogue is relative to: the mean of its turns' levels."""
+    return float(np.mean([speech.level for speech in spoken]))
 
 
 def speaker_heights(f0: Floats, spoken: Sequence[Speech], is_user: npt.NDArray[np.bool_]) -> Doubles:
     """Each turn's speaker's mean pitch in this dialogue, semitones above 100 Hz, (T,); 0 if nothing is voiced."""
     heights = np.zeros(len(spoken))
     for speaker in (True, False):
-        turns = np.flatnonzero(is_user == speaker)
+        turns = np.flatnonzero(is_user == speaker).tolist()
         tones = [_tones(f0[spoken[turn].first : spoken[turn].last]) for turn in turns]
         means = [float(tone.mean()) for tone in tones if len(tone)]
         heights[turns] = np.mean(means) if means else 0.0
@@ -96,10 +99,11 @@ def describe(
         if number:
             earlier = spoken[number - 1]
             gap = (speech.start - earlier.end + speech.before + earlier.after) / frame_rate
+        middle = find_break(speech.active, inner_break(text))
         rows.append(
             [
-                *_pitch_and_energy(energy, f0, speech, text, level, float(heights[number])),
-                *_timing(speech, text, gap, frame_rate),
+                *_pitch_and_energy(energy, f0, speech, middle, level, float(heights[number])),
+                *_timing(speech, middle, text, gap, frame_rate),
                 float((f0[speech.first : speech.last] > 0).mean()),
             ]
         )
@@ -107,10 +111,9 @@ def describe(
 
 
 def _pitch_and_energy(
-    energy: Floats, f0: Floats, speech: Speech, text: str, level: float, height: float
+    energy: Floats, f0: Floats, speech: Speech, middle: tuple[int, int], level: float, height: float
 ) -> tuple[float, float, float, float, float, float]:
-    break_first, break_last = find_break(speech.active, inner_break(text))
-    parts = ((speech.first, speech.first + break_first), (speech.first + break_last, speech.last))
+    parts = ((speech.first, speech.first + middle[0]), (speech.first + middle[1], speech.last))
     tones = [_tones(f0[first:last]) for first, last in parts]
     known = [tone for tone in tones if len(tone)]
     means = [float(tone.mean()) for tone in known]
@@ -130,15 +133,16 @@ def _pitch_and_energy(
     )
 
 
-def _timing(speech: Speech, text: str, gap: float, frame_rate: int) -> tuple[float, float, float, float]:
-    break_first, break_last = find_break(speech.active, inner_break(text))
-    pause = (break_last - break_first) / frame_rate
-    seconds = (len(speech.active) - (break_last - break_first)) / frame_rate
+def _timing(
+    speech: Speech, middle: tuple[int, int], text: str, gap: float, frame_rate: int
+) -> tuple[float, float, float, float]:
+    pause = (middle[1] - middle[0]) / frame_rate
+    seconds = len(speech.active) / frame_rate - pause
     syllables = max(count_syllables(text), 1)
     return (
         float(np.log(syllables / max(seconds, 0.1) / 4.0)),
-        float(np.log(np.clip(gap, SHORTEST_GAP, LONGEST_GAP) / 0.45)),
-        float(np.log(np.clip(pause, SHORTEST_PAUSE, LONGEST_PAUSE) / 0.25)),
+        float(np.log(min(max(gap, SHORTEST_GAP), LONGEST_GAP) / 0.45)),
+        float(np.log(min(max(pause, SHORTEST_PAUSE), LONGEST_PAUSE) / 0.25)),
         float(np.log(max(seconds, 0.1) / 3.0)),
     )
 
@@ -167,10 +171,6 @@ def _tones(f0: Floats) -> Doubles:
     """Semitones above 100 Hz of the voiced frames, without octave errors."""
     tones = 12 * np.log2(f0[f0 > 0].astype(np.float64) / 100.0)
     return tones[np.abs(tones - np.median(tones)) < LARGEST_OFFSET] if len(tones) else tones
-
-
-def _level(energy: Floats, speech: Speech) -> float:
-    return _mean_level(energy[speech.first : speech.last], speech.active)
 
 
 def _mean_level(energy: Floats, active: npt.NDArray[np.bool_]) -> float:

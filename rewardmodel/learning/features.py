@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import torch
-from torchaudio.transforms import MelSpectrogram
+from torchaudio.transforms import MelSpectrogram  # type: ignore[import-untyped]
 
 from rewardmodel.learning import descriptors
 from rewardmodel.learning.descriptors import DESCRIPTORS
@@ -126,11 +126,8 @@ def turn_features(frames: Frames, turns: Sequence[TurnInput]) -> DialogueFeature
         ValueError: if there is no assistant turn, a turn has another role, or lies outside the sound.
     """
     _check_turns(frames, turns)
-    spoken = [
-        descriptors.find_speech(frames.energy, frames.f0, turn.start * FRAME_RATE, turn.end * FRAME_RATE)
-        for turn in turns
-    ]
-    level = descriptors.dialogue_level(frames.energy, spoken)
+    spoken = [descriptors.find_speech(frames.energy, turn.start * FRAME_RATE, turn.end * FRAME_RATE) for turn in turns]
+    level = descriptors.dialogue_level(spoken)
     is_user = np.array([turn.role == "user" for turn in turns])
     height = descriptors.speaker_heights(frames.f0, spoken, is_user)  # (T,) semitones
     return DialogueFeatures(
@@ -177,4 +174,5 @@ def _resample(frames: Frames, speech: descriptors.Speech, level: float, height: 
     edges = np.linspace(0, len(channels), TURN_FRAMES + 1)
     whole = np.floor(edges).astype(int)
     upto = sums[whole] + (edges - whole)[:, None] * (sums[np.minimum(whole + 1, len(channels))] - sums[whole])
-    return (np.diff(upto, axis=0) * (TURN_FRAMES / len(channels))).astype(np.float32)
+    means: Floats = (np.diff(upto, axis=0) * (TURN_FRAMES / len(channels))).astype(np.float32)
+    return means

@@ -36,7 +36,7 @@ def f0_of(samples: npt.NDArray[np.float32], rate: int, n_frames: int, hop: int) 
     right = max(0, (n_frames - 1) * narrow_hop + FRAME_SAMPLES - left - len(narrow))
     padded = torch.nn.functional.pad(narrow, (left, right))
     frames = padded.unfold(0, FRAME_SAMPLES, narrow_hop)[:n_frames]  # (n_frames, FRAME_SAMPLES)
-    return _smooth(torch.cat([_period_search(part) for part in frames.split(CHUNK_FRAMES)]))
+    return _smooth(torch.cat([_period_search(part) for part in torch.split(frames, CHUNK_FRAMES)]))
 
 
 def _period_search(frames: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def _period_search(frames: Tensor) -> Tensor:
     depth = torch.where(is_dip, inner, torch.inf)
     deepest = depth.min(dim=1).values
     first = (depth <= deepest[:, None] + NEARLY_AS_DEEP).to(torch.uint8).argmax(dim=1, keepdim=True)
-    # The parabola goes through the plain difference: the normal form leans, which would raise F0 by a tenth of a semitone.
+    # The parabola goes through the plain difference: the normal form leans towards short lags.
     low, mid, high = (difference.gather(1, SHORTEST_LAG + first + place).squeeze(1) for place in (-1, 0, 1))
     offset = 0.5 * (low - high) / (low - 2 * mid + high).clamp_min(1e-9)
     lag = SHORTEST_LAG + first.squeeze(1) + offset.clamp(-1.0, 1.0)

@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ def hash_words(text: str) -> npt.NDArray[np.int64]:
     return np.array([zlib.crc32(word.encode()) % WORD_BUCKETS for word in words], dtype=np.int64)
 
 
+@lru_cache(maxsize=4096)
 def count_syllables(text: str) -> int:
     """Groups of vowels, a final silent e left out; at least one per word: a rough count that is the same everywhere."""
     return sum(_word_syllables(word) for word in _WORD.findall(text.lower()))
@@ -29,6 +31,7 @@ def _word_syllables(word: str) -> int:
     return max(1, groups - silent)
 
 
+@lru_cache(maxsize=4096)
 def inner_break(text: str) -> float:
     """Where the turn's middle break stands, as a share of its syllables: at the mark nearest to the middle, or ½."""
     total = count_syllables(text)
