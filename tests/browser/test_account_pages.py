@@ -227,4 +227,9 @@ def test_an_unreachable_server_is_told_apart_from_being_offline(open_page):
     ask_by_htmx(page, "/healthz")
 
     page.get_by_text("The server does not answer.").wait_for()
+    assert page.get_by_text("What was saved is safe. Try again in a moment.").is_visible()
+    assert page.locator("#fetch").inner_text() == "Fetch"
+    assert len(page.complaints) > 0
+    expected = re.compile(r"htmx:(afterRequest|sendError)|net::ERR_FAILED")
+    assert [complaint for complaint in page.complaints if not expected.search(complaint)] == []
     page.complaints.clear()

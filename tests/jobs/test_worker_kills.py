@@ -116,6 +116,7 @@ def test_kill_9_of_a_worker_takes_its_child_and_grandchildren_along(start_worker
     worker.wait()
 
     wait_until(lambda: not any(map(is_alive, family)), "no orphan being left", 10)
+    assert [pid for pid in family if is_alive(pid)] == []
 
 
 def test_a_killed_childs_job_goes_on_from_its_last_checkpoint(start_worker, tmp_path):

@@ -96,14 +96,21 @@ def test_a_name_never_makes_a_format(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("container", "subtype"),
-    [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("AIFF", "PCM_16"), ("RF64", "PCM_16")],
+    ("container", "subtype", "reason"),
+    [
+        ("WAV", "PCM_16", "The WAV header says the file has 320044 bytes, but it has 213362. It was cut off"),
+        ("FLAC", "PCM_16", "The file cannot be decoded"),
+        ("OGG", "VORBIS", "cut off. Send it again, whole."),
+        ("OGG", "OPUS", "cut off. Send it again, whole."),
+        ("AIFF", "PCM_16", "The AIFF header says the file has 320054 bytes, but it has 213369. It was cut off"),
+        ("RF64", "PCM_16", "The RF64 header says the file has 320104 bytes, but it has 213402. It was cut off"),
+    ],
 )
-def test_a_file_that_was_cut_off_is_refused(tmp_path, container, subtype):
+def test_a_file_that_was_cut_off_is_refused_with_the_reason(tmp_path, container, subtype, reason):
     path = a_file(tmp_path, a_tone(10), container=container, subtype=subtype)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
 
-    refusal(path)
+    assert reason in refusal(path)
 
 
 def test_a_header_that_claims_more_than_the_file_has_is_refused_with_both_numbers(tmp_path):

@@ -152,6 +152,7 @@ def test_sigkill_of_the_supervisor_ends_every_process_by_itself(start_run):
     run.process.wait()
 
     wait_until(lambda: processes_of(run.data_dir) == {}, "the end of every process", seconds=10)
+    assert processes_of(run.data_dir) == {}
 
 
 def descendants(pid: int) -> set[int]:
