@@ -120,6 +120,8 @@ ACTIONS = {
     "snapshot.downloaded": _("downloaded the snapshot"),
     "dialogues.import_started": _("started the import"),
     "system.described": _("described the system"),
+    "reward_model.started": _("started the reward model"),
+    "reward_model.registered": _("registered the reward model"),
     "job.cancelled": _("cancelled the job"),
     "job.started_again": _("started again the job"),
 }
