@@ -7,12 +7,13 @@ import stat
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from earshot.embedded import accounts, collected, lock, preflight, warden
 from earshot.embedded.children import Child, describe_status
-from earshot.embedded.install import Environment, explain_pip, install, read_pip
+from earshot.embedded.install import Environment, check_disk_for_torch, explain_pip, install, read_pip
 from earshot.embedded.plan import Plan
 from earshot.embedded.preflight import SetupError
 from earshot.embedded.processes import die_with_parent, end, is_alive, session_members
@@ -34,6 +35,14 @@ def test_another_python_is_refused_with_the_remedy(version, shown):
 def test_a_full_disk_is_refused_with_both_figures(tmp_path):
     with pytest.raises(SetupError, match=r"Setting up needs 1e\+09 GB, but only [\d.]+ GB are free on the disk of"):
         preflight.check_disk(tmp_path / "not" / "yet", 1e9, "Setting up")
+
+
+@pytest.mark.parametrize(("index", "needed"), [("", "12"), ("https://packages.invalid/cpu", "3")])
+def test_torch_is_not_begun_on_a_disk_too_small_for_its_build(index, needed, tmp_path, monkeypatch):
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=2.5e9))
+
+    with pytest.raises(SetupError, match=rf"The learning side needs {needed} GB, but only 2.5 GB are free"):
+        check_disk_for_torch(tmp_path, index)
 
 
 def test_a_taken_port_is_named_with_the_variable_that_changes_it():

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
-EXTRAS = {"run": (), "test": ("test", "dev"), "setup": ("test", "dev")}
+EXTRAS = {"run": (), "loop": ("train",), "test": ("test", "dev", "train"), "setup": ("test", "dev", "train")}
 
 
 def main(arguments: list[str]) -> int:
@@ -41,7 +41,7 @@ def go(command: str, arguments: list[str]) -> int:
     environment = Environment(PROJECT / ".venv", PROJECT)
     if command == "run":
         check_before_installing()
-    install(environment, EXTRAS[command], ProgressLine())
+    install(environment, EXTRAS[command], ProgressLine(), os.environ.get("EARSHOT_TORCH_INDEX", ""))
     os.environ.pop("PYTHONPATH", None)  # the Makefile set it to find this package; installed, it is found anyhow
     python = str(environment.python)
     os.chdir(PROJECT)

@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from earshot.embedded.preflight import SETUP_GIGABYTES, SetupError, check_disk
+from earshot.embedded.preflight import CPU_GIGABYTES, CUDA_GIGABYTES, SETUP_GIGABYTES, SetupError, check_disk
 from earshot.embedded.processes import die_with_parent, end
 from earshot.embedded.progress import ProgressLine
 
 PIP = "pip>=25,<27"  # the first with `--progress-bar raw` is 24.1; Python 3.11 brings an older one
+LEARNING_EXTRA = "train"  # torch and what else training needs
 MEGABYTE = 1_000_000
 
 
@@ -101,8 +102,12 @@ class Environment:
         return [str(self.python), "-m", "pip", "install", "--progress-bar", "raw", "--editable", target]
 
 
-def install(environment: Environment, extras: tuple[str, ...], progress: ProgressLine) -> None:
-    """Bring the environment up to date, in the foreground; nothing happens if it is."""
+def install(environment: Environment, extras: tuple[str, ...], progress: ProgressLine, torch_index: str = "") -> None:
+    """Bring the environment up to date, in the foreground; nothing happens if it is.
+
+    Args:
+        torch_index: a further package index, for a CPU build of torch.
+    """
     if environment.works() and not environment.lacks(extras):
         return
     with environment.held() as is_ours:
@@ -111,16 +116,19 @@ def install(environment: Environment, extras: tuple[str, ...], progress: Progres
                 f"Another installation into {environment.folder} is under way: another make command, or an Earshot "
                 "that still installs its learning side. Wait for it to end, then run the same command again."
             )
-        _install(environment, extras, progress)
+        _install(environment, extras, progress, torch_index)
 
 
-def _install(environment: Environment, extras: tuple[str, ...], progress: ProgressLine) -> None:
+def _install(environment: Environment, extras: tuple[str, ...], progress: ProgressLine, torch_index: str) -> None:
     if not environment.works():
         progress.show("Setting up", f"a virtual environment in {environment.folder}")
         environment.make()
-    if not environment.lacks(extras):
+    lacking = environment.lacks(extras)
+    if not lacking:
         return
-    pip = start_pip(environment, extras)
+    if LEARNING_EXTRA in lacking:
+        check_disk_for_torch(environment.project, torch_index)
+    pip = start_pip(environment, extras, further_index(torch_index))
     try:
         words = follow_pip(pip, environment.log, lambda detail: progress.show("Setting up", detail))
     finally:
@@ -129,6 +137,16 @@ def _install(environment: Environment, extras: tuple[str, ...], progress: Progre
     if pip.returncode:
         raise SetupError(explain_pip(words, environment.log))
     environment.remember(extras)
+
+
+def check_disk_for_torch(project: Path, torch_index: str) -> None:
+    """Raise SetupError unless the disk has room for torch: its CUDA build, or the CPU build of `torch_index`."""
+    check_disk(project, CPU_GIGABYTES if torch_index else CUDA_GIGABYTES, "The learning side")
+
+
+def further_index(torch_index: str) -> list[str]:
+    """pip's options for a further package index, if there is one."""
+    return ["--extra-index-url", torch_index] if torch_index else []
 
 
 def start_pip(environment: Environment, extras: Iterable[str], further: Iterable[str] = ()) -> subprocess.Popen[str]:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import subprocess
 import threading
 from contextlib import ExitStack
-from pathlib import Path
 
-from earshot.embedded.install import Environment, explain_pip, follow_pip, start_pip
+from earshot.embedded.install import (
+    LEARNING_EXTRA,
+    Environment,
+    check_disk_for_torch,
+    explain_pip,
+    follow_pip,
+    further_index,
+    start_pip,
+)
 from earshot.embedded.plan import Plan
-from earshot.embedded.preflight import SetupError, check_disk
+from earshot.embedded.preflight import CPU_GIGABYTES, SetupError
 from earshot.embedded.progress import ProgressLine
 
-CUDA_GIGABYTES = 12.0  # PyPI's torch with its CUDA libraries: about 4 GB to fetch, 8 GB unpacked
-CPU_GIGABYTES = 3.0
-EXTRA = ("train",)
+EXTRA = (LEARNING_EXTRA,)
 PHASE = "Installing the learning side"
 
 
@@ -39,7 +44,7 @@ class LearningSide:
             return ""
         index = self.plan.torch_index
         try:
-            check_disk(Path(self.plan.project), CPU_GIGABYTES if index else CUDA_GIGABYTES, "The learning side")
+            check_disk_for_torch(self.plan.project, index)
         except SetupError as error:
             return (
                 f"{error}\nTill then Earshot runs without the learning side. A CPU build of torch needs "
@@ -48,8 +53,7 @@ class LearningSide:
         if not self._lock.enter_context(self.environment.held()):
             return "Another installation into .venv is under way; the next `make run` installs the learning side."
         # Started from the main thread: the parent-death signal follows the thread that starts a child.
-        further = ["--extra-index-url", index] if index else []
-        self.pip = start_pip(self.environment, EXTRA, further)
+        self.pip = start_pip(self.environment, EXTRA, further_index(index))
         self._reader = threading.Thread(target=self._follow, args=(self.pip,), daemon=True)
         self._reader.start()
         return ""

@@ -9,6 +9,8 @@ from pathlib import Path
 OLDEST, NEWEST = (3, 11), (3, 13)
 GIGABYTE = 1_000_000_000
 SETUP_GIGABYTES = 2.0  # .venv of the web side (measured: 1.0 GB with the test tools) and room to unpack
+CUDA_GIGABYTES = 12.0  # PyPI's torch with its CUDA libraries: about 4 GB to fetch, 8 GB unpacked
+CPU_GIGABYTES = 3.0  # a CPU build of torch
 RUN_GIGABYTES = 0.5  # the database, the demo's audio and logs
 
 
