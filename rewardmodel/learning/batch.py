@@ -62,11 +62,11 @@ def _last(is_user: np.ndarray) -> int:
     return int(users[-1]) if len(users) else -1
 
 
-def collate(dialogues: Sequence[Exchanges]) -> Batch:
+def collate(dialogues: Sequence[Exchanges], frame_type: torch.dtype = torch.float32) -> Batch:
     """Bring dialogues to one length, on the CPU."""
     n, longest = len(dialogues), max(map(len, dialogues))
     n_words = max(dialogue.words.shape[-1] for dialogue in dialogues)
-    frames = torch.zeros(n, longest, SIDES, TURN_FRAMES, FRAME_CHANNELS)
+    frames = torch.zeros(n, longest, SIDES, TURN_FRAMES, FRAME_CHANNELS, dtype=frame_type)
     descriptors = torch.zeros(n, longest, SIDES, len(DESCRIPTORS))
     words = torch.full((n, longest, SIDES, n_words), NO_WORD, dtype=torch.int64)
     mask = torch.zeros(n, longest, dtype=torch.bool)

@@ -1,0 +1,130 @@
+"""The training loop: transformers' Trainer, with checkpoints that take their place in one step."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from earshot.jobs.child import still_mine
+from rewardmodel.learning.checkpoint import sync_file
+from rewardmodel.learning.distributed import first_process_says, is_first_process, process_count, report
+from rewardmodel.learning.examples import Collator, TrainingSequence
+
+RUN_FOLDER = "run"  # resume state: never leaves the machine, is gone when the model is saved
+DRAFTS = "drafts"
+REPORT_EVERY = 10  # steps
+WARM_UP = 0.1  # share of the steps
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast; `batch` counts judgments over all processes."""
+
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    checkpoint_steps: int
+    seed: int
+
+
+class JobTakenOver(RuntimeError):
+    """The job was given to another worker: nothing more may be written."""
+
+
+def run_trainer(
+    model: nn.Module, sequence: TrainingSequence, collator: Collator, *, folder: Path, schedule: Schedule
+) -> float:
+    """Train `model` in place, going on from the folder's last checkpoint if there is one; the last logged loss.
+
+    Raises:
+        JobTakenOver: before a checkpoint takes its place, if another worker has the job.
+    """
+    if schedule.batch % process_count():
+        raise ValueError(
+            f"A batch of {schedule.batch} judgments cannot be shared by {process_count()} processes. "
+            "Choose a multiple as --batch."
+        )
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=1,  # the sequence holds all epochs
+        per_device_train_batch_size=schedule.batch // process_count(),
+        train_sampling_strategy="sequential",
+        learning_rate=schedule.learning_rate,
+        weight_decay=schedule.weight_decay,
+        lr_scheduler_type="cosine",
+        warmup_steps=WARM_UP,
+        max_grad_norm=1.0,
+        logging_steps=REPORT_EVERY,
+        save_strategy="steps",
+        save_steps=schedule.checkpoint_steps,
+        seed=schedule.seed,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+    )
+    trainer = AtomicTrainer(model=model, args=arguments, train_dataset=sequence, data_collator=collator)
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(JobReport())
+    last = last_checkpoint(folder)
+    shutil.rmtree(folder / DRAFTS, ignore_errors=True)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return float(losses[-1]) if losses else 0.0
+
+
+class AtomicTrainer(Trainer):
+    """A checkpoint is written among the drafts, flushed, and renamed; the one before it then goes."""
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(Path(self.args.output_dir or ".") / DRAFTS)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if not first_process_says(still_mine() if is_first_process() else False):
+            raise JobTakenOver("The job was given to another worker; this one stops without a checkpoint.")
+        if is_first_process():
+            draft = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+            place_checkpoint(draft, Path(self._get_output_dir(trial)).parent)
+        self.accelerator.wait_for_everyone()
+
+
+def place_checkpoint(draft: Path, folder: Path) -> None:
+    """Move a whole checkpoint to its place in `folder`, then remove the older ones."""
+    for path in draft.iterdir():
+        sync_file(path)
+    older = [path for path in folder.glob("checkpoint-*") if path.name != draft.name]
+    shutil.rmtree(folder / draft.name, ignore_errors=True)
+    draft.rename(folder / draft.name)
+    for path in older:
+        shutil.rmtree(path)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint of the most steps; None at the beginning."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    return found[-1] if found else None
+
+
+class JobReport(TrainerCallback):
+    """Progress and the curves of the job's page."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if logs and "loss" in logs:
+            curves = {"step": state.global_step, "loss": logs["loss"], "gradient_norm": float(logs["grad_norm"])}
+            share = state.global_step / state.max_steps
+            report(0.3 + 0.65 * share, f"step {state.global_step} of {state.max_steps}", curves)
