@@ -1,12 +1,13 @@
 """The practice bank: short dialogues, spoken once without emotion, which the embedded policy learns to say feelingly.
 
-The folder bank/ holds bank.json (who says what, when), one Opus file per text and f0.npz (its F0 track). The same words
-fit several emotions, so what a policy learns is how to say them. See docs/recordings.md for how they were made.
+The folder bank/ holds bank.json (who says what, when), one Opus file per text and f0.npz (its F0 track); the same for
+openers, the short sentences by which a user tells how they feel, one file per voice. The texts' own words fit several
+emotions, so what a policy learns is how to say them. See docs/recordings.md for how they were made.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ import soundfile
 from earshot.acoustics.vocoder import FRAME_SECONDS, PAUSE_BELOW_PEAK_DB
 
 BANK = Path(__file__).parent / "bank"
-FORMAT, VERSION = "earshot-practice-bank", 1
+FORMAT, OPENERS_FORMAT, VERSION = "earshot-practice-bank", "earshot-practice-openers", 1
 RATE = 16_000  # Hz
 PARTS = ("train", "held_out")
 FRAME_SAMPLES = round(RATE * FRAME_SECONDS)  # every phrase begins and ends on a frame of its F0 track
@@ -118,6 +119,17 @@ class Bank:
 
     folder: Path
     all_texts: tuple[Text, ...] = field(repr=False)
+    openers: Mapping[tuple[str, str], tuple[Phrase, ...]] = field(repr=False)  # by voice and emotion
+
+    def opener(self, voice: str, emotion: str, index: int) -> Phrase:
+        """A sentence that tells an emotion, said by a user's voice. Raises ValueError if there is none."""
+        found = self.openers.get((voice, emotion), ())
+        if not 0 <= index < len(found):
+            raise ValueError(
+                f"{voice!r} has {len(found)} openers of {emotion!r} in the bank, but number {index} was asked for; "
+                "ask a user's voice for a number from 0."
+            )
+        return found[index]
 
     def texts(self, part: str | None = None) -> tuple[Text, ...]:
         """The texts of one part, or all. Raises ValueError for a part that does not exist."""
@@ -154,10 +166,13 @@ class Bank:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256, in hex, over the name, length and bytes of bank.json, f0.npz and every sound that it names."""
+        """SHA-256, in hex, over the name, length and bytes of the indexes, F0 tracks and sounds."""
         digest = hashlib.sha256()
-        sounds = [text.phrases[0].recording.path for text in self.all_texts]
-        for path in sorted([self.folder / "bank.json", self.folder / "f0.npz", *sounds]):
+        spoken = [phrase for text in self.all_texts for phrase in text.phrases]
+        spoken += [phrase for phrases in self.openers.values() for phrase in phrases]
+        sounds = {path for phrase in spoken for path in (phrase.recording.path, phrase.recording.f0_path)}
+        indexes = {self.folder / "bank.json"} | ({self.folder / "openers.json"} if self.openers else set())
+        for path in sorted(sounds | indexes):
             content = path.read_bytes()
             digest.update(f"{path.name} {len(content)}\n".encode())
             digest.update(content)
@@ -190,19 +205,36 @@ def active_frame_powers(samples: FloatArray) -> FloatArray:
 
 
 def load_bank(folder: Path = BANK) -> Bank:
-    """Read bank.json; sound and F0 tracks are read when they are asked for.
+    """Read bank.json and, if there is one, openers.json; sound and F0 tracks are read when they are asked for.
 
     Raises:
         ValueError: if the folder holds no bank, or one of another format.
     """
-    index = folder / "bank.json"
-    if not index.exists():
+    if not (folder / "bank.json").exists():
         raise ValueError(f"{folder} holds no bank.json; give the folder of a practice bank, such as {BANK}.")
-    fields = json.loads(index.read_text(encoding="utf-8"))
-    if (fields.get("format"), fields.get("version")) != (FORMAT, VERSION):
+    texts = _index(folder / "bank.json", FORMAT)["texts"]
+    has_openers = (folder / "openers.json").exists()
+    voices = _index(folder / "openers.json", OPENERS_FORMAT)["voices"] if has_openers else []
+    return Bank(folder, tuple(_text(text, folder) for text in texts), _openers(voices, folder))
+
+
+def _index(path: Path, wanted: str) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if (fields.get("format"), fields.get("version")) != (wanted, VERSION):
         found = f"{fields.get('format')!r}, version {fields.get('version')!r}"
-        raise ValueError(f"{index} is {found}, but this code reads {FORMAT!r}, version {VERSION}; update one of them.")
-    return Bank(folder, tuple(_text(text, folder) for text in fields["texts"]))
+        raise ValueError(f"{path} is {found}, but this code reads {wanted!r}, version {VERSION}; update one of them.")
+    return fields
+
+
+def _openers(voices: Iterable[Mapping[str, Any]], folder: Path) -> dict[tuple[str, str], tuple[Phrase, ...]]:
+    openers: dict[tuple[str, str], tuple[Phrase, ...]] = {}
+    for fields in voices:
+        recording = Recording(folder / fields["file"], folder / "openers-f0.npz")
+        for said in fields["phrases"]:
+            key = (fields["voice"], said["emotion"])
+            phrase = Phrase(said["text"], said["n_syllables"], key[0], said["start"], said["end"], recording)
+            openers[key] = (*openers.get(key, ()), phrase)
+    return openers
 
 
 def _text(fields: Mapping[str, Any], folder: Path) -> Text:

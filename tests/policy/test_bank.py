@@ -13,6 +13,7 @@ import soundfile
 from earshot.acoustics.vocoder import FRAME_SECONDS, Prosody, analyse, render
 from policy.learning import bank as module
 from policy.learning.bank import BANK, RATE, load_bank
+from policy.learning.scenarios import OPENERS
 
 BANK_BYTES = 6_000_000  # the largest it may weigh
 PEAK_CEILING = 10 ** (-9 / 20)  # louder speech would clip once a policy adds energy
@@ -199,7 +200,9 @@ def test_bank_weighs_no_more_than_6_mb_and_ships_no_unnamed_sound():
     files = [path for path in BANK.iterdir() if path.is_file()]
 
     assert sum(path.stat().st_size for path in files) <= BANK_BYTES
-    assert {path.stem for path in files if path.suffix == ".opus"} == {text.text_id for text in bank.texts()}
+    opener_files = {opener.recording.path.stem for openers in bank.openers.values() for opener in openers}
+    named = {text.text_id for text in bank.texts()} | opener_files
+    assert {path.stem for path in files if path.suffix == ".opus"} == named
     assert {path.name for path in files if path.suffix != ".opus"} == {"bank.json", "f0.npz", "LICENSE.txt"}
 
 
@@ -244,3 +247,26 @@ def test_a_missing_sound_and_a_wrong_rate_are_named(tmp_path):
         damaged.text("the-ring").phrases[0].samples  # noqa: B018 - reading decodes
     with pytest.raises(ValueError, match=r"the-storm\.opus has 24000 Hz"):
         damaged.text("the-storm").phrases[0].samples  # noqa: B018 - reading decodes
+
+
+def test_every_user_voice_has_four_openers_of_each_emotion_as_loud_as_its_sentences():
+    users = {text.user_voice for text in bank.texts()}
+    openers = [opener for openers in bank.openers.values() for opener in openers]
+    levels = [10 * np.log10(module.active_frame_powers(opener.samples).mean()) for opener in openers]
+
+    assert {key: len(openers) for key, openers in bank.openers.items()} == {
+        (voice, emotion): 4 for voice in users for emotion in OPENERS
+    }
+    assert np.abs(np.array(levels) - LEVEL_DB).max() < 3
+    assert max(np.abs(opener.samples).max() for opener in openers) < PEAK_CEILING
+
+
+def test_openers_say_what_scenarios_write():
+    assert {
+        (emotion, tuple(opener.text for opener in openers)) for (_, emotion), openers in bank.openers.items()
+    } == set(OPENERS.items())
+
+
+def test_opener_that_was_not_recorded_is_refused_by_name():
+    with pytest.raises(ValueError, match="'af_heart' has 0 openers of 'joy' in the bank, but number 0 was asked for"):
+        bank.opener("af_heart", "joy", 0)
