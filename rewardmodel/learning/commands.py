@@ -152,7 +152,7 @@ def _probe(options: argparse.Namespace) -> dict[str, Any]:
     from rewardmodel.learning.probes import probe
 
     _set_threads()
-    report = probe(
+    report: dict[str, Any] = probe(
         options.model, options.snapshot, dialogues=options.dialogues, vocoder_dialogues=options.vocoder_dialogues
     )
     if options.out is not None:

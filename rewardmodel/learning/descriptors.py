@@ -4,6 +4,7 @@ Every number is relative to the dialogue or the speaker, so none changes with th
 its ends. All positions are in frames.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,8 +54,9 @@ class Speech:
 
 def find_speech(energy: Floats, start: float, end: float) -> Speech:
     """The speech between `start` and `end` (frames), without silence at its ends."""
-    low = min(max(0, round(start)), len(energy) - 1)
-    high = max(low + 1, min(len(energy), round(end)))
+    # Half a frame always goes up: round() would take 12.5 down and 87.5 up, and silence before a turn would move it.
+    low = min(max(0, math.floor(start + 0.5)), len(energy) - 1)
+    high = max(low + 1, min(len(energy), math.floor(end + 0.5)))
     inside = energy[low:high]
     active = inside > np.percentile(inside, LOUD_PERCENTILE) - SILENT_BELOW_DB
     if not active.any():  # every frame equally loud, or digital silence
