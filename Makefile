@@ -1,14 +1,17 @@
-# Two commands: `make run` starts Earshot, `make test` checks everything. Both set up .venv first.
-# PYTHON=/path/to/python3.11 chooses the Python; ARGS="browser -- -k queue" goes to tests/run.py.
+# `make run` starts Earshot, `make loop` closes the loop once, `make test` checks everything. Each sets up .venv first.
+# PYTHON=/path/to/python3.11 chooses the Python; ARGS="browser -- -k queue" goes to tests/run.py, ARGS="--seed 2" to the loop.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c '$(SUPPORTED)' >/dev/null 2>&1 && { echo $$python; break; }; done)
 EMBEDDED = PYTHONPATH=platform exec $(PYTHON) -B -m earshot.embedded
 
-.PHONY: run test setup format clean
+.PHONY: run loop test setup format clean
 
 run: python
 	@$(EMBEDDED) run
+
+loop: python
+	@$(EMBEDDED) loop $(ARGS)
 
 test: python
 	@$(EMBEDDED) test $(ARGS)

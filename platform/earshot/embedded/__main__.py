@@ -1,6 +1,7 @@
-"""`python -m earshot.embedded run` or `test`: what the Makefile calls, with any Python, before anything is installed.
+"""`python -m earshot.embedded run`, `loop` or `test`: what the Makefile calls, before anything is installed.
 
-It makes the virtual environment, installs into it, and becomes (exec) the supervisor or the test run inside it.
+With any Python, it makes the virtual environment, installs into it, and becomes (exec) the supervisor, the loop or the
+test run inside it.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ def go(command: str, arguments: list[str]) -> int:
     os.chdir(PROJECT)
     if command == "run":
         os.execv(python, [python, "-m", "earshot.embedded.supervisor", *arguments])
+    if command == "loop":
+        os.execv(python, [python, "-m", "earshot.embedded.loop", *arguments])
     if command == "test":
         os.execv(python, [python, "-m", "tests.run", *arguments])
     return 0

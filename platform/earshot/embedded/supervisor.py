@@ -47,7 +47,7 @@ class Supervisor:
         self.warden: subprocess.Popen[str] | None = None
         self.lock: TextIO | None = None
         self.is_asked_to_stop = False
-        self.current_step: subprocess.Popen[bytes] | None = None
+        self.current_step: subprocess.Popen[bytes] | subprocess.Popen[str] | None = None
 
     def run(self) -> NoReturn:
         """Prepare, start, look after; ends only by an exception."""
