@@ -1,7 +1,7 @@
 """WORLD's analysis of the bank's recordings, made once, coded small and kept on disk.
 
 An hour of raw analyses is 12 GB; coded it is 120 MB. The coding is WORLD's own: 80 mel-cepstral coefficients per frame
-(1 dB from the envelope, a quarter of what a voice varies by) and one aperiodicity band, which is all there is at 16 kHz.
+(1 dB from the envelope) and one aperiodicity band, which is all there is at 16 kHz.
 """
 
 import os

@@ -1,6 +1,7 @@
-"""The fixed renderer: prosody codes to sound, by the WORLD vocoder on the practice bank. The same input, the same samples.
+"""The fixed renderer: prosody codes to sound, by the WORLD vocoder on the practice bank.
 
-Nothing is limited or levelled afterwards: the recordings leave head-room for every code and every emotion.
+The same input gives the same samples. Nothing is limited or levelled afterwards: the recordings leave head-room for
+every code and every emotion.
 """
 
 from collections import OrderedDict
@@ -15,7 +16,7 @@ from policy.learning.analysis import Analyses
 from policy.learning.bank import Bank, Recording
 from policy.learning.codes import Codes
 from policy.learning.delivery import Planner, SpokenPhrase, Turn
-from policy.learning.scenarios import EMOTIONS, Scenario
+from policy.learning.scenarios import Scenario
 
 KEPT_PHRASES = 256  # rendered phrases that are kept in memory, about 25 MB: the user's turns come again and again
 

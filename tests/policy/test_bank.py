@@ -203,7 +203,8 @@ def test_bank_weighs_no_more_than_6_mb_and_ships_no_unnamed_sound():
     opener_files = {opener.recording.path.stem for openers in bank.openers.values() for opener in openers}
     named = {text.text_id for text in bank.texts()} | opener_files
     assert {path.stem for path in files if path.suffix == ".opus"} == named
-    assert {path.name for path in files if path.suffix != ".opus"} == {"bank.json", "f0.npz", "LICENSE.txt"}
+    indexes = {"bank.json", "f0.npz", "openers.json", "openers-f0.npz", "LICENSE.txt"}
+    assert {path.name for path in files if path.suffix != ".opus"} == indexes
 
 
 def test_content_hash_is_stable_and_changes_with_one_byte(tmp_path):
