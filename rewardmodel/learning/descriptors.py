@@ -26,10 +26,13 @@ DESCRIPTORS = (
     "seconds",  # ln of the speech's length, in 3 s
     "voiced",  # share of voiced frames
 )
+# Smaller differences than these are not heard, or not measured; they must not be blown up where nothing else differs.
+SMALLEST_SCALES = (0.4, 0.05, 0.06, 0.5, 0.5, 0.5, 0.04, 0.15, 0.15, 0.04, 0.03)
 SHORTEST_GAP, LONGEST_GAP = 0.06, 3.0  # seconds; overlapping turns count as the shortest
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.04, 1.5
 SILENT_BELOW_DB = 28.0  # below the loud frames of the turn
 LOUD_PERCENTILE = 90
+HEARD_BELOW_PEAK_DB = 30.0
 LARGEST_OFFSET = 10.0  # semitones from the median of a turn; what lies further is an octave error
 SMALLEST_SPREAD = 0.15  # semitones
 BREAK_WIDTH = 0.12  # how far from its expected place, as a share of the turn, the middle break is looked for
@@ -54,11 +57,11 @@ class Speech:
 
 def find_speech(energy: Floats, start: float, end: float) -> Speech:
     """The speech between `start` and `end` (frames), without silence at its ends."""
-    # Half a frame always goes up: round() would take 12.5 down and 87.5 up, and silence before a turn would move it.
-    low = min(max(0, math.floor(start + 0.5)), len(energy) - 1)
-    high = max(low + 1, min(len(energy), math.floor(end + 0.5)))
+    low = min(max(0, _nearest(start)), len(energy) - 1)
+    high = max(low + 1, min(len(energy), _nearest(end)))
     inside = energy[low:high]
-    active = inside > np.percentile(inside, LOUD_PERCENTILE) - SILENT_BELOW_DB
+    heard = inside[inside > inside.max() - HEARD_BELOW_PEAK_DB]  # or silence in the turn would move the percentile
+    active = inside > np.percentile(heard, LOUD_PERCENTILE) - SILENT_BELOW_DB
     if not active.any():  # every frame equally loud, or digital silence
         active = np.ones(high - low, np.bool_)
     places = np.flatnonzero(active)
@@ -66,6 +69,11 @@ def find_speech(energy: Floats, start: float, end: float) -> Speech:
     active = active[first:last]
     level = _mean_level(inside[first:last], active)
     return Speech(low + first, low + last, active, low + first - start, end - low - last, start, end, level)
+
+
+def _nearest(place: float) -> int:
+    """Half a frame always goes up: round() takes 12.5 down and 87.5 up, so silence before a turn would move it."""
+    return math.floor(round(place, 6) + 0.5)
 
 
 def dialogue_level(spoken: Sequence[Speech]) -> float:

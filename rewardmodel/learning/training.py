@@ -15,14 +15,13 @@ import torch
 
 from rewardmodel.learning.batch import Batch, collate, exchanges_of
 from rewardmodel.learning.checkpoint import CONFIG_FILE, save_checkpoint, write_json
+from rewardmodel.learning.descriptors import SMALLEST_SCALES
 from rewardmodel.learning.distributed import is_first_process, process_count, start_processes
 from rewardmodel.learning.examples import Collator, Noise, TrainingSequence, VoteTable
 from rewardmodel.learning.judgments import Judgments, audio_of_dialogues, load_features, places_of, read_judgments
 from rewardmodel.learning.model import RewardModel, RewardModelConfig
 from rewardmodel.learning.pairwise import PairwiseModel
 from rewardmodel.learning.running import RUN_FOLDER, Schedule, run_trainer
-
-SMALLEST_SCALE = 1e-3  # of a descriptor that never changes
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,10 @@ def _claim_folder(out: Path, identity: Mapping[str, Any]) -> Mapping[str, Any] |
 def build_model(dimensions: tuple[str, ...], dialogues: Batch, seed: int) -> RewardModel:
     """A fresh model whose descriptors are normalised by these dialogues."""
     described = dialogues.descriptors[dialogues.mask].double()  # (exchanges, SIDES, D)
-    mean, scale = described.mean(dim=0), described.std(dim=0, correction=0).clamp_min(SMALLEST_SCALE)
+    mean, scale = (
+        described.mean(dim=0),
+        torch.maximum(described.std(dim=0, correction=0), torch.tensor(SMALLEST_SCALES)),
+    )
     torch.manual_seed(seed)
     return RewardModel(RewardModelConfig(dimensions, descriptor_mean=_rounded(mean), descriptor_scale=_rounded(scale)))
 

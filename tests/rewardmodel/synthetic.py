@@ -16,7 +16,7 @@ from earshot.formats.snapshot import JudgmentRow, PairRow, ScoreRow, TurnRow, wr
 RATE = 16_000
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DIMENSIONS = ("prosody", "overall")
-WORDS = "we can look at this together and find a way".split()
+WORDS = ["we", "can", "look", "at", "this", "together", "and", "find", "a", "way"]
 
 
 @dataclass(frozen=True)
