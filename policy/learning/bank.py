@@ -119,7 +119,7 @@ class Bank:
 
     folder: Path
     all_texts: tuple[Text, ...] = field(repr=False)
-    openers: Mapping[tuple[str, str], tuple[Phrase, ...]] = field(repr=False)  # by voice and emotion
+    openers: Mapping[tuple[str, str], tuple[Phrase, ...]] = field(default_factory=dict, repr=False)  # voice, emotion
 
     def opener(self, voice: str, emotion: str, index: int) -> Phrase:
         """A sentence that tells an emotion, said by a user's voice. Raises ValueError if there is none."""

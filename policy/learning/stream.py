@@ -45,10 +45,12 @@ MAX_WORDS = 24  # of one given position; a longer turn is cut, its opener stands
 NO_WORD = 0
 NO_BIN = 0
 BINS = 5
-USER_EDGES = ((-2.0, -0.7, 1.2, 2.8), (-0.35, -0.15, 0.1, 0.3), (-0.12, -0.04, 0.04, 0.12), (-3.0, -1.0, 1.0, 3.5))
-BASE_EDGES = ((-1.2, -0.4, 0.4, 1.2), (-0.3, -0.1, 0.1, 0.3), (-0.18, -0.06, 0.06, 0.18))
+USUAL_SPREAD = 3.9  # semitones, of the assistants' recordings; spreads are binned as ln(spread / 3.9)
+# Edges of the bins: between the emotions' means for the user's turns, quintiles of the bank for the base recordings.
+USER_EDGES = ((-1.5, -0.1, 1.5, 3.6), (-0.35, -0.12, 0.12, 0.35), (-0.15, -0.04, 0.04, 0.11), (-2.6, -0.7, 1.8, 4.3))
+BASE_EDGES = ((-0.5, -0.2, 0.2, 0.55), (-0.16, -0.06, 0.02, 0.14), (-0.12, -0.03, 0.02, 0.09))
 N_BINS = 1 + BINS * (len(USER_EDGES) + len(BASE_EDGES))
-USUAL_SPREAD = 2.4  # semitones; spreads are binned as ln(spread / 2.4)
+USUAL_SPREAD = 3.9  # semitones, of the bank's recordings; spreads are binned relative to it
 
 Delivery = Mapping[str, Any]
 DeliveryOf = Callable[[Scenario, np.ndarray], Delivery]
@@ -89,28 +91,37 @@ class PromptEncoder:
 
     def __init__(self, delivery_of: DeliveryOf) -> None:
         self._delivery_of = delivery_of
-        self._encoded: dict[str, tuple[Tensor, Tensor]] = {}
+        self._encoded: dict[tuple[str, str, int], tuple[Tensor, Tensor]] = {}
 
     def encode(self, scenarios: Sequence[Scenario]) -> Prompts:
         """Raises ValueError if there are none, or if they differ in their number of exchanges."""
         lengths = {len(scenario.arc) for scenario in scenarios}
         if len(lengths) != 1:
             raise ValueError(f"A batch holds dialogues of {sorted(lengths)} exchanges; give scenarios of one length.")
-        rows = [self._row(scenario) for scenario in scenarios]
-        return Prompts(torch.stack([words for words, _ in rows]), torch.stack([bins for _, bins in rows]))
+        exchanges = [[self._exchange(scenario, index) for index in range(len(scenario.arc))] for scenario in scenarios]
+        words, bins = (torch.stack([torch.stack([e[part] for e in row]) for row in exchanges]) for part in (0, 1))
+        return Prompts(words, bins)
 
-    def _row(self, scenario: Scenario) -> tuple[Tensor, Tensor]:
-        key = scenario.scenario_id
+    def _exchange(self, scenario: Scenario, index: int) -> tuple[Tensor, Tensor]:
+        emotion, opener = scenario.arc[index], scenario.openers[index]
+        key = (scenario.text.text_id, emotion, opener)
         if key not in self._encoded:
-            delivery = self._delivery_of(scenario, neutral_codes(len(scenario.arc)))
-            words, bins = [], []
-            for index, exchange in enumerate(scenario.text.exchanges[: len(scenario.arc)]):
-                spoken = [scenario.user_text(index), *(phrase.text for phrase in exchange.assistant)]
-                words.append([hashed_words(text) for text in spoken])
-                base = [_base_bins(phrase) for phrase in delivery["assistant"][index]]
-                bins.append([_user_bins(delivery["user"][index]), *base])
-            self._encoded[key] = torch.tensor(words), torch.tensor(bins)
-        return self._encoded[key]
+            # What is given of an exchange depends on its own emotion and opener alone: all of a text at once.
+            n_exchanges = len(scenario.text.exchanges)
+            alike = Scenario(scenario.text, (emotion,) * n_exchanges, (opener,) * n_exchanges)
+            self._encoded[key] = self._encode_exchanges(alike)
+        words, bins = self._encoded[key]
+        return words[index], bins[index]
+
+    def _encode_exchanges(self, scenario: Scenario) -> tuple[Tensor, Tensor]:
+        delivery = self._delivery_of(scenario, neutral_codes(len(scenario.arc)))
+        words, bins = [], []
+        for index, exchange in enumerate(scenario.text.exchanges):
+            spoken = [scenario.user_text(index), *(phrase.text for phrase in exchange.assistant)]
+            words.append([hashed_words(text) for text in spoken])
+            base = [_base_bins(phrase) for phrase in delivery["assistant"][index]]
+            bins.append([_user_bins(delivery["user"][index]), *base])
+        return torch.tensor(words), torch.tensor(bins)
 
 
 def hashed_words(text: str) -> list[int]:

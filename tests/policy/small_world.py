@@ -9,6 +9,7 @@ import numpy as np
 from policy.learning.bank import Bank, Exchange, Phrase, Recording, Text
 from policy.learning.codes import code_values
 from policy.learning.scenarios import Scenario, draw_scenarios
+from policy.learning.stream import USUAL_SPREAD
 
 WORDS = [f"word{number}" for number in range(200)]
 NOWHERE = Recording(Path("nowhere.opus"), Path("nowhere.npz"))
@@ -67,4 +68,4 @@ def delivery_of(scenario: Scenario, codes: np.ndarray) -> dict:
 
 def _realised(values: np.ndarray) -> dict[str, float]:
     level, spread, rate, energy = map(float, values)
-    return {"level_st": level, "spread": 2.4 * float(np.exp(spread)), "log_rate": rate, "energy_db": energy}
+    return {"level_st": level, "spread": USUAL_SPREAD * float(np.exp(spread)), "log_rate": rate, "energy_db": energy}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-USUAL_SPREAD = 2.4  # semitones
+USUAL_SPREAD = 3.9  # semitones: the mean of the assistants' recordings
 USUAL_GAP = 0.45  # seconds
 
 
@@ -36,7 +36,7 @@ ENTRAINMENT = 0.7  # of the user's change of pace that a listener expects in the
 
 # What each dimension's misfit is divided by, so that a single decided vote on two replies of an untrained policy can be
 # foretold in about 84 % of cases at best. Found once on such replies (docs/practice-world.md), and fixed since.
-SCALES = {"prosody": 1.0, "emotional_continuity": 1.0, "immersion": 1.0}
+SCALES = {"prosody": 0.45, "emotional_continuity": 0.63, "immersion": 0.5}
 
 Delivery = Mapping[str, Sequence[Any]]
 
