@@ -74,8 +74,9 @@ class ProsodyPolicy(nn.Module):
     def embed_given(self, prompts: Prompts) -> Tensor:
         """(B, T, 3, H): the user's turn and the two phrases of each exchange."""
         n_words = (prompts.words != NO_WORD).sum(-1, keepdim=True).clamp(min=1)  # (B, T, 3, 1)
-        words: Tensor = self.words(prompts.words).sum(-2) / n_words.sqrt()
-        return words + self.bins(prompts.bins).sum(-2) + self.given.weight
+        words = self.words(prompts.words).sum(-2) / n_words.sqrt()
+        given: Tensor = words + self.bins(prompts.bins).sum(-2) + self.given.weight
+        return given
 
     def log_probs(self, prompts: Prompts, ids: Tensor) -> Tensor:
         """Log-probabilities of every token at every generated position, −inf where the mask forbids it.

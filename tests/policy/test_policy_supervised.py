@@ -25,7 +25,7 @@ SMALL = PolicyConfig(hidden=48, layers=2, feed_forward=96)
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     out = tmp_path_factory.mktemp("policy") / "start"
-    config = SupervisedConfig(seed=3, steps=60, batch=32, model=SMALL)
+    config = SupervisedConfig(seed=3, steps=90, batch=32, model=SMALL)
     result = train_supervised(config, out, draw(), PromptEncoder(delivery_of), "bank")
     return out, result
 
@@ -121,4 +121,4 @@ def test_a_state_of_the_run_is_loaded_with_weights_alone(start):
 
     state = torch.load(out / "run" / "state.pt", weights_only=True)
 
-    assert state["step"] == 60
+    assert state["step"] == 90

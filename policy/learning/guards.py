@@ -1,0 +1,89 @@
+"""What must hold while a policy is trained. Every guard is a number that is logged, a limit, and a sentence.
+
+`found` says which guard of a set of values is broken; a run that breaks one stops, and its last good checkpoint stays.
+Thresholds and how they were set: docs/policy.md.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+WINDOW = 3  # measurements whose mean is compared with the mean of as many before
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A value that may not go below `least` or above `most`."""
+
+    name: str
+    means: str  # what the value is, for the sentence
+    remedy: str
+    least: float = -math.inf
+    most: float = math.inf
+
+    def sentence(self, value: float) -> str:
+        """Why the run stops, or nothing if it need not."""
+        if self.least <= value <= self.most:
+            return ""
+        if math.isnan(value):
+            return f"Guard {self.name}: {self.means} is not a number. {self.remedy}"
+        side, limit = ("below", self.least) if value < self.least else ("above", self.most)
+        return f"Guard {self.name}: {self.means} is {value:.3g}, {side} {limit:.3g}. {self.remedy}"
+
+
+_HEAR = "Listen to its rollouts; train with a smaller KL target or another reward model."
+_VARIETY = "Raise the KL weight, or start from a more varied policy."
+GUARDS = (
+    Guard("seconds_per_word_least", "the shortest time per word of a turn", _HEAR, least=0.12),
+    Guard("seconds_per_word_most", "the longest time per word of a turn", _HEAR, most=1.1),
+    Guard("level_db", "the quietest turn's speech level in dBFS", _HEAR, least=-50.0),
+    Guard("level_above_noise_db", "the speech's level above the noise floor in dB", _HEAR, least=12.0),
+    Guard("spectral_distance_db", "the spectral distance to the base recording in dB", _HEAR, most=8.0),
+    Guard("log_f0_spread_st", "the spread of log F0 within turns in semitones", _HEAR, least=0.8),
+    Guard("speech_share", "the share of a turn that is speech", _HEAR, least=0.3),
+    Guard("clipped_share", "the share of clipped samples", _HEAR, most=1e-4),
+    Guard("repetition", "the share of replies that say every phrase alike", _VARIETY, most=0.25),
+    Guard("groups_without_spread", "the share of groups without spread", _VARIETY, most=0.5),
+    Guard("entropy", "the entropy in nats per token", _VARIETY, least=0.35),
+    Guard("disagreement", "the reward models' disagreement", "Train more reward models on more pairs.", most=0.25),
+    Guard("held_out_fall", "what the held-out reward model lost while the training one rose", _HEAR, most=0.1),
+    Guard("plan_loss", "what the plan's accuracy lost against the reference", "Give the plan more weight.", most=0.1),
+)
+BY_NAME = {guard.name: guard for guard in GUARDS}
+
+
+def kl_guard(target: float, stop: float) -> Guard:
+    """The hard stop on the measured divergence."""
+    remedy = f"Lower the learning rate: the target is {target:g}."
+    return Guard("kl_nats_per_token", "the divergence from the reference on held-out scenarios", remedy, most=stop)
+
+
+def found(values: Mapping[str, float], extra: Sequence[Guard] = ()) -> str:
+    """The sentence of the first broken guard among these values, or nothing. Whatever is not finite breaks one too."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            return f"Guard finite: {name} is {value}. Lower the learning rate, or look at the last checkpoint's sound."
+    for guard in (*GUARDS, *extra):
+        if guard.name in values and (sentence := guard.sentence(values[guard.name])):
+            return sentence
+    return ""
+
+
+def repetition(codes: np.ndarray) -> float:
+    """Share of the replies (B, T, 2, 5) that give every phrase the same pitch, range, pace and energy."""
+    phrases = codes[..., :4].reshape(len(codes), -1, 4)
+    return float((phrases == phrases[:, :1]).all((1, 2)).mean())
+
+
+def held_out_fall(training: Sequence[float], held_out: Sequence[float]) -> float:
+    """What the held-out reward model lost over the last WINDOW measurements, if the training one rose; else 0.
+
+    Both are mean probabilities of beating the reference, one per measurement.
+    """
+    if len(held_out) < 2 * WINDOW:
+        return 0.0
+    rise = float(np.mean(training[-WINDOW:]) - np.mean(training[-2 * WINDOW : -WINDOW]))
+    fall = float(np.mean(held_out[-2 * WINDOW : -WINDOW]) - np.mean(held_out[-WINDOW:]))
+    return max(fall, 0.0) if rise > 0 else 0.0
