@@ -2,13 +2,14 @@
 
 A rater's vote on a pair is ordinal: felt = discrimination · (liking_a − liking_b) + side bias + noise, cut at
 thresholds into −3 … +3; liking is the dialogue's utility and the rater's own taste. Utilities are known by
-construction (Dialogue.meta["construction"], a latent utility per dimension), so the true preference in each pair, and
-with it the exact ceiling, can be computed.
+construction (Dialogue.meta["construction"], a latent utility per dimension; for practice dialogues what the listener of
+earshot.demo makes of meta["delivery"]), so the true preference in each pair, and with it the exact ceiling, can be
+computed.
 """
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ from annotation.models import Dialogue, Judgment, Lease, Membership, Pair, Study
 from annotation.models.studies import OVERALL
 from annotation.services import judgments, leases
 from earshot.accounts.models import Role, User
+from earshot.demo import listener
 from earshot.estimation.ceilings import ceiling_from_probabilities
 
 THRESHOLDS = (0.5, 1.4, 2.4)  # logits at which |vote| reaches 1, 2, 3
@@ -59,15 +61,23 @@ def draw_rater(seed: int, *, noise: float = 1.0) -> RaterModel:
 def utility(dialogue: Dialogue, dimension: str) -> float:
     """The dialogue's latent utility in logits, by construction; overall is the mean of the others unless it is given.
 
-    A dialogue without `meta["construction"]` gets one that only its system and the dimension decide, the same
-    everywhere.
+    A dialogue with neither a construction nor a delivery gets one that only its system and the dimension decide, the
+    same everywhere.
     """
-    construction = dialogue.meta.get("construction") or {}
+    construction = _construction(dialogue)
     if dimension in construction:
         return float(construction[dimension])
     if dimension == OVERALL and construction:
         return float(np.mean([float(value) for value in construction.values()]))
     return FALLBACK_SD * _fixed_normal(dialogue.system.name, dimension)
+
+
+def _construction(dialogue: Dialogue) -> Mapping[str, float]:
+    """Utilities by dimension; nothing where a dialogue tells of none."""
+    construction, delivery = dialogue.meta.get("construction"), dialogue.meta.get("delivery")
+    if construction or not delivery:
+        return construction or {}
+    return listener.utilities(delivery, dialogue.scenario.arc or ())
 
 
 def _fixed_normal(*names: object) -> float:

@@ -97,6 +97,18 @@ def test_utility_is_taken_from_the_construction_and_overall_is_its_mean():
     assert [simulation.utility(dialogue, key) for key in ("prosody", "overall")] == [1.0, 0.75]
 
 
+def test_utility_of_a_practice_dialogue_is_what_the_listener_makes_of_its_delivery():
+    said = {"level_st": 0.0, "spread": 3.9, "log_rate": 0.0, "energy_db": 0.0}
+    reply = [said | {"pause_s": 0.45}, said | {"pause_s": 0.2, "level_st": 1.3}]
+    delivery = {"user": [said], "assistant": [reply]}
+    dialogue = make_dialogue(make_scenario(arc=["calm"]), meta={"delivery": delivery})
+
+    # Only the step between the phrases is off, by 1.3 + 0.5 semitones: one unit, weighted by 0.6, scaled by 0.45.
+    assert simulation.utility(dialogue, "prosody") == pytest.approx(-0.6 / 0.45)
+    assert simulation.utility(dialogue, "immersion") == simulation.utility(dialogue, "emotional_continuity") == 0
+    assert simulation.utility(dialogue, "overall") == pytest.approx(-0.6 / 0.45 / math.sqrt(3))
+
+
 def test_utility_without_a_construction_is_the_systems_own():
     one, other = (make_dialogue(system=make_system("plain")) for _ in range(2))
 
