@@ -96,8 +96,11 @@ class AuditEntry(models.Model):
 
     @property
     def detail_words(self) -> str:
-        """{"role": ["annotator", "admin"], "pairs": 6} → role: annotator → admin, pairs: 6."""
-        told = [(name, value) for name, value in self.detail.items() if name not in IDS]
+        """{"role": ["annotator", "admin"], "pairs": 6} → pairs: 6, role: annotator → admin.
+
+        By name: PostgreSQL keeps the keys of a JSON object in an order of its own.
+        """
+        told = [(name, value) for name, value in sorted(self.detail.items()) if name not in IDS]
         return ", ".join(f"{DETAILS.get(name, name)}: {_in_words(name, value)}" for name, value in told)
 
 
@@ -121,6 +124,13 @@ ACTIONS = {
     "dialogues.import_started": _("started the import"),
     "system.described": _("described the system"),
     "reward_model.started": _("started the reward model"),
+    "reward_model.registered": _("registered the reward model"),
+    "reward_model.downloaded": _("downloaded the reward model"),
+    "policy.started": _("started the first policy"),
+    "policy.registered": _("registered the policy"),
+    "policy.spoke": _("had the policy speak"),
+    "policy.downloaded": _("downloaded the policy"),
+    "round.started": _("started the round"),
     "reward_model.registered": _("registered the reward model"),
     "job.cancelled": _("cancelled the job"),
     "job.started_again": _("started again the job"),
