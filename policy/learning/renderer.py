@@ -18,6 +18,7 @@ from policy.learning.codes import Codes
 from policy.learning.delivery import Planner, SpokenPhrase, Turn
 from policy.learning.scenarios import Scenario
 
+RENDERER_VERSION = 1  # raise it whenever the same codes give other samples
 KEPT_PHRASES = 256  # rendered phrases that are kept in memory, about 25 MB: the user's turns come again and again
 
 Samples = npt.NDArray[np.float32]
@@ -52,12 +53,14 @@ class Renderer:
         """Say the scenario's user turns with their emotion and the replies by the codes (T, 2, 5).
 
         Raises:
-            ValueError: if the codes do not fit the scenario or lie outside their tables.
+            ValueError: if the codes do not fit the scenario or lie outside their tables, or the sound would clip.
         """
         plan = self._planner.plan(scenario, codes)
         samples = np.zeros(plan.n_samples, dtype=np.float32)
         for spoken in plan.phrases:
             samples[spoken.start : spoken.start + spoken.length] = self._say(spoken)
+        if np.abs(samples).max() >= 1.0:
+            raise ValueError(f"{scenario.scenario_id!r} clips at these codes; lower the level of its recordings.")
         return Rendered(samples, plan.turns, plan.delivery)
 
     def _say(self, spoken: SpokenPhrase) -> Samples:

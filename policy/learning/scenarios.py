@@ -19,11 +19,11 @@ from policy.learning.bank import Bank, Text
 
 EMOTIONS = ("calm", "joy", "sadness", "worry", "anger")
 OPENERS = {
-    "calm": ("There is no hurry.", "Everything is fine.", "I feel quite relaxed.", "It is a quiet day."),
+    "calm": ("All is calm here.", "Everything is fine.", "I feel quite relaxed.", "It is a quiet day."),
     "joy": ("This is wonderful.", "I am so happy.", "I feel fantastic.", "What a lovely day."),
     "sadness": ("I feel so sad.", "This breaks my heart.", "It hurts so much.", "I could cry."),
     "worry": ("I am really worried.", "I feel so nervous.", "This frightens me.", "I feel so afraid."),
-    "anger": ("I am so angry.", "This makes me furious.", "I have had enough.", "This is an outrage."),
+    "anger": ("I feel so angry.", "This makes me furious.", "I have had enough.", "This is an outrage."),
 }
 N_OPENERS = 4
 N_EXCHANGES = 4
