@@ -97,6 +97,16 @@ def start_worker(
 
 
 @pytest.fixture
+def fake_learning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in this process start tests/rewardmodel/fake_program.py, through the same path of child processes."""
+    from earshot.jobs import programs
+    from tests.rewardmodel.fake_program import fake_command
+
+    monkeypatch.setattr(programs, "command", fake_command)
+    monkeypatch.setattr(programs, "require_learning_side", lambda: None)
+
+
+@pytest.fixture
 def start_beat(worker_environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start the clock that sends `jobs.reap` to the workers: `start_beat(EARSHOT_REAPER_SECONDS="1")`. Killed after."""
     clocks: list[subprocess.Popen[bytes]] = []

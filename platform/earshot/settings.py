@@ -210,6 +210,7 @@ JOB_SILENCE_SECONDS = environment.number(
     "EARSHOT_JOB_SILENCE_SECONDS", 30.0, float, minimum=0.5
 )  # then the reaper acts
 REAPER_SECONDS = environment.number("EARSHOT_REAPER_SECONDS", 10.0, float, minimum=0.2)
+TRAIN_PROCESSES = environment.number("EARSHOT_TRAIN_PROCESSES", 1, int, minimum=1)  # of one training; one per device
 CELERY_BEAT_SCHEDULE = {
     "reap-jobs": {"task": "jobs.reap", "schedule": REAPER_SECONDS, "options": {"expires": REAPER_SECONDS}},
     "expire-leases": {"task": "annotation.expire_leases", "schedule": 60.0, "options": {"expires": 60}},

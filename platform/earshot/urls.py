@@ -14,6 +14,8 @@ urlpatterns = [
     path("", include("earshot.accounts.urls")),
     path("", include("earshot.jobs.urls")),
     path("", include("annotation.urls")),
+    path("", include("rewardmodel.urls")),
+    path("", include("policy.urls")),
 ]
 if settings.DEBUG:
     urlpatterns += [path("styleguide/", TemplateView.as_view(template_name="styleguide.html"), name="styleguide")]

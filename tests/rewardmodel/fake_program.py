@@ -18,6 +18,11 @@ SECONDS = float(os.environ.get("FAKE_STEP_SECONDS", "0"))  # of each step
 BANK_TEXTS = {"train": 3, "held_out": 2}
 
 
+def fake_command(module: str, *arguments: object, spread: bool = False) -> list[str]:
+    """Takes the place of `earshot.jobs.programs.command`."""
+    return [sys.executable, __file__, module, *map(str, arguments)]
+
+
 def take_steps(out: Path, curves, steps: int = STEPS) -> None:
     """One file per step, named after the start that took it: a resumed run takes none twice."""
     done = out / "run"

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 from earshot.accounts.models import User
@@ -32,3 +33,20 @@ def curve(job: Job, name: str) -> dict[str, Any]:
         "y": {"label": name},
         "series": [{"label": name, "values": [value for _, value in thinned]}],
     }
+
+
+def status_context(job: Job) -> dict[str, Any]:
+    """What jobs/_status.html shows."""
+    return {
+        "job": job,
+        "log_lines": log_tail(job),
+        "artefacts": list(job.artefacts.all()),
+        "result": json.dumps(job.result, indent=2, ensure_ascii=False) if job.result else "",
+    }
+
+
+def live_context(job: Job | None, user: User) -> dict[str, Any]:
+    """What jobs/_live.html shows of a job on the page of what it makes: its log to whom the job is visible."""
+    if job is None or not Job.objects.visible_to(user).filter(pk=job.pk).exists():
+        return {"job": job, "may_open_job": False}
+    return {**status_context(job), "may_open_job": True, "curves": curve_names(job)}

@@ -18,7 +18,7 @@ from django.http import (
 )
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.http import content_disposition_header
+from django.utils.http import content_disposition_header, url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
 from earshot.accounts.access import researcher_required, signed_in
@@ -65,20 +65,11 @@ def job_list(request: HttpRequest) -> HttpResponse:
 @researcher_required
 def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job = _job(request, job_id)
-    context = _status_context(job) | {
+    context = queries.status_context(job) | {
         "arguments": json.dumps(job.arguments, indent=2, ensure_ascii=False),
         "curves": queries.curve_names(job),
     }
     return render(request, "jobs/detail.html", context)
-
-
-def _status_context(job: Job) -> dict[str, object]:
-    return {
-        "job": job,
-        "log_lines": queries.log_tail(job),
-        "artefacts": list(job.artefacts.all()),
-        "result": json.dumps(job.result, indent=2, ensure_ascii=False) if job.result else "",
-    }
 
 
 @require_GET
@@ -86,7 +77,7 @@ def _status_context(job: Job) -> dict[str, object]:
 def status(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The live part of a job's page; the last answer ends the polling."""
     job = _job(request, job_id)
-    return _polled(render(request, "jobs/_status.html", _status_context(job) | {"is_reply": True}), job)
+    return _polled(render(request, "jobs/_status.html", queries.status_context(job) | {"is_reply": True}), job)
 
 
 @require_GET
@@ -161,7 +152,7 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
         messages.success(request, "Cancelled, or about to stop at its next step.")
     else:
         messages.info(request, "It had finished already. Nothing was changed.")
-    return redirect("jobs:detail", job_id=job.pk)
+    return _back(request, job)
 
 
 @require_POST
@@ -173,4 +164,12 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
         messages.success(request, "Started again. What it had finished before is not done twice.")
     else:
         messages.info(request, "Only a failed or cancelled job can be started again. Nothing was changed.")
+    return _back(request, job)
+
+
+def _back(request: HttpRequest, job: Job) -> HttpResponse:
+    """To the page of ours that the form stood on, else to the job's own."""
+    page = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(page, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        return redirect(page)
     return redirect("jobs:detail", job_id=job.pk)

@@ -36,8 +36,9 @@ class Cancelled(Exception):
 class RunningJob:
     """What a task's body holds while it runs: it reports, logs, keeps files, and learns that it must stop."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, within: "RunningJob | None" = None) -> None:
         self.job = job
+        self.within = within  # the job that this one is a part of, held by the same process
         self.id = job.pk
         self.arguments: dict[str, Any] = job.arguments
         self.fence = job.fence
@@ -45,6 +46,7 @@ class RunningJob:
         self.was_superseded = threading.Event()  # set by the heartbeat, which learns it even between two reports
         self._latest: dict[str, Any] = {}  # the newest report, written or not
         self._written_at = float("-inf")
+        self._stretch = (0.0, 1.0)  # of the progress bar, in which reports fall now
 
     def _mine(self) -> Any:
         return Job.objects.held(self.id, self.fence)
@@ -56,11 +58,25 @@ class RunningJob:
             Superseded: if another worker has the job by now.
             Cancelled: if somebody asked for it.
         """
-        self._latest = {"progress": min(max(progress, 0.0), 1.0), "message": _storable(message)[:300]}
+        if self.within is not None:
+            self.within.report(progress, message)
+        begin, end = self._stretch
+        share = begin + (end - begin) * min(max(progress, 0.0), 1.0)
+        self._latest = {"progress": share, "message": _storable(message)[:300]}
         if self.was_superseded.is_set():
             raise self._superseded()
         if time.monotonic() - self._written_at >= REPORT_SECONDS:
             self.flush()
+
+    @contextmanager
+    def stretch(self, begin: float, end: float) -> Iterator[None]:
+        """For a job of several steps: what is reported in here as 0…1 is shown as `begin`…`end`. May be nested."""
+        before = low, high = self._stretch
+        self._stretch = low + (high - low) * begin, low + (high - low) * end
+        try:
+            yield
+        finally:
+            self._stretch = before
 
     def flush(self) -> None:
         """Store the latest report now. Raises as `report`; if the database is away, a later report stores it."""
@@ -174,17 +190,21 @@ def _storable(text: str) -> str:
 
 
 @contextmanager
-def running(job_id: Any, fence: int) -> Iterator[RunningJob | None]:
+def running(job_id: Any, fence: int, *, within: RunningJob | None = None) -> Iterator[RunningJob | None]:
     """Run a task's body as the holder of the job; None when another has it or it is finished.
 
     While the body runs, a thread keeps the heartbeat. What the body raises becomes the job's state: a ValidationError
     or ValueError is shown to people as it is, anything else with its last line, the traceback in the log.
+
+    Args:
+        within: a job held by this process that runs this one as a part of itself: reports reach both, and when the
+            outer one must stop, so must this one.
     """
     job = lifecycle.claim(job_id, fence, at=timezone.now())
     if job is None:
         yield None
         return
-    held = RunningJob(job)
+    held = RunningJob(job, within)
     with _heartbeat(held):
         try:
             if job.cancel_requested:

@@ -1,0 +1,1 @@
+"""Reads of the third floor: lineage, samples, the figures of a round."""

@@ -1,0 +1,139 @@
+"""From votes to policy: study → snapshot → reward model → round → policy → dialogues → study, by generations."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from annotation.models import Study
+from earshot.accounts.models import User
+from policy.models import PolicyCheckpoint, Round, Speech
+from rewardmodel.models import RewardModelRun
+
+MOST_GENERATIONS = 20  # on one page; the oldest beyond are named, not drawn
+SHORT = 12  # characters of a hash
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One box of the picture."""
+
+    title: str
+    address: str = ""  # of its page; empty: it has none, or none for this reader
+    detail: str = ""
+    hash: str = ""
+    is_here: bool = False  # the policy whose page this is
+    is_simulated: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """The boxes that stand at one place of the way, such as several reward models."""
+
+    kind: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Generation:
+    title: str
+    steps: tuple[Step, ...]
+
+
+class Lineage:
+    """Draws for one reader: a study that is another's has no name and no address."""
+
+    def __init__(self, user: User) -> None:
+        self.readable = set(Study.objects.readable_by(user).values_list("pk", flat=True))
+
+    def of(self, policy: PolicyCheckpoint) -> list[Generation]:
+        """The oldest generation first, this policy's last."""
+        found: list[Generation] = []
+        here: PolicyCheckpoint | None = policy
+        while here is not None and len(found) < MOST_GENERATIONS:
+            found.append(self._generation(here, is_here=here == policy))
+            here = (
+                PolicyCheckpoint.objects.select_related("system", "round__study").get(pk=here.parent_id)
+                if here.parent_id
+                else None
+            )
+        return found[::-1]
+
+    def _generation(self, policy: PolicyCheckpoint, *, is_here: bool) -> Generation:
+        speeches = list(
+            policy.speeches.filter(round=policy.round).select_related("study").order_by("pk")
+        )  # its own first words, or those of the round that made it
+        steps = [Step(_("Policy"), (self._policy(policy, is_here=is_here),)), *self._words(speeches)]
+        if policy.round is None:
+            return Generation(_("Supervised start"), (*steps, *self._studies(each.study for each in speeches)))
+        made_by = policy.round
+        return Generation(
+            str(made_by),
+            (
+                *self._origin(made_by),
+                Step(_("Round"), (self._round(made_by),)),
+                *steps,
+                *self._studies([made_by.study]),
+            ),
+        )
+
+    def _origin(self, made_by: Round) -> list[Step]:
+        models = list(made_by.reward_models.select_related("snapshot__study").order_by("pk"))
+        snapshots = {model.snapshot_id: model.snapshot for model in models}.values()
+        return [
+            *self._studies(snapshot.study for snapshot in snapshots),
+            Step(
+                _("Snapshot"),
+                tuple(
+                    Entry(
+                        snapshot.name if snapshot.study_id in self.readable else _("of others"),
+                        snapshot.get_absolute_url() if snapshot.study_id in self.readable else "",
+                        ngettext("%(n)d judgment", "%(n)d judgments", snapshot.counts["in"])
+                        % {"n": snapshot.counts["in"]},
+                        snapshot.content_id[:SHORT],
+                    )
+                    for snapshot in snapshots
+                ),
+            ),
+            Step(_("Reward model"), tuple(map(self._reward_model, models))),
+        ]
+
+    def _studies(self, studies: Iterable[Study | None]) -> list[Step]:
+        shown = {study.pk: study for study in studies if study is not None}.values()
+        entries = tuple(
+            Entry(str(study), study.get_absolute_url(), study.get_state_display(), is_simulated=study.is_simulated)
+            if study.pk in self.readable
+            else Entry(_("of others"), is_simulated=study.is_simulated)
+            for study in shown
+        )
+        return [Step(_("Study"), entries)] if entries else []
+
+    def _reward_model(self, model: RewardModelRun) -> Entry:
+        may_read = model.snapshot.study_id in self.readable
+        return Entry(
+            model.name if may_read else _("of others"),
+            model.get_absolute_url() if may_read else "",
+            _("seed %(seed)s") % {"seed": model.parameters.get("seed")},
+            model.content_hash[:SHORT],
+            is_simulated=model.is_simulated,
+        )
+
+    def _round(self, made_by: Round) -> Entry:
+        plan = made_by.parameters
+        detail = _("%(steps)s steps, KL target %(kl)s") % {"steps": plan["steps"], "kl": plan["kl_target"]}
+        return Entry(str(made_by), made_by.get_absolute_url(), detail)
+
+    def _policy(self, policy: PolicyCheckpoint, *, is_here: bool) -> Entry:
+        detail = _("this policy") if is_here else ""
+        return Entry(str(policy), policy.get_absolute_url(), detail, policy.content_hash[:SHORT], is_here=is_here)
+
+    def _words(self, speeches: list[Speech]) -> list[Step]:
+        count = sum(len(speech.dialogue_ids) for speech in speeches)
+        if not count:
+            return []
+        address = f"{reverse('annotation:dialogues')}?system={speeches[0].policy.system_id}"
+        return [
+            Step(_("Dialogues"), (Entry(ngettext("%(n)d dialogue", "%(n)d dialogues", count) % {"n": count}, address),))
+        ]

@@ -1,0 +1,84 @@
+"""The first policy: the supervised start of the embedded policy, as a job."""
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from annotation.models import System
+from earshot.accounts.models import User
+from earshot.accounts.services import record_action
+from earshot.jobs import programs
+from earshot.jobs import services as jobs
+from earshot.jobs.children import run_child
+from earshot.jobs.models import Job
+from earshot.jobs.services import RunningJob
+from policy.models import PolicyCheckpoint
+from policy.services import commands, registry
+from policy.services.plans import MOST_SEED
+
+KIND = "policy.make_policy"
+
+
+@transaction.atomic
+def request_policy(*, name: str, seed: int = 1, steps: int | None = None, by: User | None) -> Job:
+    """Hand the making of a first policy to a worker; the job's result names it: {"policy": primary key, "is_new": …}.
+
+    Raises:
+        ValidationError: for a name that another system has, or a seed or number of steps that cannot be.
+    """
+    arguments = _arguments(name, seed, steps)
+    job = jobs.enqueue(KIND, arguments, title=_title(arguments), queue=Job.Queue.GPU, created_by=by)
+    return _begin(job)
+
+
+@transaction.atomic
+def store_policy_job(*, name: str, seed: int = 1, steps: int | None = None, by: User | None) -> Job:
+    """As `request_policy`, but no worker is told: the caller runs the job itself."""
+    arguments = _arguments(name, seed, steps)
+    job = Job.objects.create(
+        kind=KIND, arguments=arguments, title=_title(arguments), queue=Job.Queue.GPU, created_by=by
+    )
+    return _begin(job)
+
+
+def _arguments(name: str, seed: int, steps: int | None) -> dict[str, object]:
+    name = name.strip()[:200]
+    refuse_taken(name)
+    if not 0 <= seed <= MOST_SEED:
+        raise ValidationError(f"The seed {seed} is out of range. Use a whole number from 0 to {MOST_SEED}.")
+    if steps is not None and steps < 1:
+        raise ValidationError(f"{steps} steps train nothing. Use at least 1, or leave it empty.")
+    return {"name": name, "seed": seed, "steps": steps}
+
+
+def refuse_taken(name: str) -> None:
+    """Raises: ValidationError, if a policy cannot have this name."""
+    if not name:
+        raise ValidationError("Give the policy a name, such as 'policy-1'.")
+    if System.objects.filter(name=name).exists():
+        raise ValidationError(f"A system is called '{name}' already. Choose another name for the policy.")
+
+
+def _begin(job: Job) -> Job:
+    record_action(job.created_by, "policy.started", job.arguments["name"], job=str(job.pk))
+    return job
+
+
+def _title(arguments: dict[str, object]) -> str:
+    return f"First policy: {arguments['name']}"[:200]
+
+
+def run_policy(held: RunningJob) -> PolicyCheckpoint:
+    """Train the supervised start and register it. Safe to kill and to run again."""
+    programs.require_learning_side()
+    folder = programs.run_folder(held.id) / "policy"
+    arguments = held.arguments
+    with held.stretch(0.0, 0.95):
+        run_child(held, commands.train(folder, seed=arguments["seed"], steps=arguments["steps"]))
+    held.report(0.96, "Registering")
+    policy = registry.register_first(held, folder, name=arguments["name"])
+    is_new = policy.job_id == held.id
+    held.result |= {"policy": policy.pk, "content_hash": policy.content_hash, "is_new": is_new}
+    if not is_new:
+        held.write_log(f"The same seed and steps gave policy '{policy}' before.")
+    programs.remove_run_folder(held.id)
+    return policy

@@ -1,0 +1,80 @@
+"""What people choose before a policy speaks or is updated, as values that cannot be wrong."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+MOST_SEED = 2**31 - 1
+TRAIN, HELD_OUT = "train", "held_out"  # the two parts of the practice texts
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechPlan:
+    """Which practice scenarios a policy speaks, and how often."""
+
+    part: str = HELD_OUT
+    per_text: int = 2  # scenarios drawn from each text of the part
+    samples: int = 1  # dialogues of each scenario
+    seed: int = 1
+
+    def checked(self) -> "SpeechPlan":
+        """Itself. Raises: ValidationError, naming what cannot be."""
+        if self.part not in (TRAIN, HELD_OUT):
+            raise ValidationError(f"There is no part '{self.part}' of the practice texts. Use {TRAIN} or {HELD_OUT}.")
+        _check("scenarios of each text", self.per_text, 1, 64)
+        _check("dialogues of each scenario", self.samples, 1, 64)
+        _check("seed", self.seed, 0, MOST_SEED)
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "SpeechPlan":
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundPlan:
+    """How a policy is updated, what it then speaks, and how people judge it."""
+
+    system: str  # the name under which the new policy's dialogues stand
+    steps: int = 60  # of the update
+    seed: int = 1
+    kl_target: float = 0.1  # nats per token, on held-out scenarios
+    catalogue: bool = False  # scenarios: those tagged practice in the catalogue, else drawn anew
+    per_text: int = 2  # held-out scenarios drawn from each text, where they are drawn
+    samples: int = 1  # dialogues of each held-out scenario, of the new policy and of the reference
+    overlap: int = 3  # judgments per pair of the study
+    start_study: bool = False  # else it is left as a draft
+
+    def checked(self) -> "RoundPlan":
+        """Itself. Raises: ValidationError, naming what cannot be."""
+        if not self.system.strip():
+            raise ValidationError("Give the new policy a name, such as 'policy-r1'.")
+        _check("steps", self.steps, 1, 100_000)
+        _check("seed", self.seed, 0, MOST_SEED)
+        _check("scenarios of each text", self.per_text, 1, 64)
+        _check("dialogues of each scenario", self.samples, 1, 64)
+        _check("judgments per pair", self.overlap, 1, 100)
+        if not 0 < self.kl_target <= 10:
+            raise ValidationError(f"A KL target of {self.kl_target} cannot be. Use one above 0, such as 0.1.")
+        return self
+
+    @property
+    def speech(self) -> SpeechPlan:
+        return SpeechPlan(part=HELD_OUT, per_text=self.per_text, samples=self.samples, seed=self.seed)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "RoundPlan":
+        return cls(**values)
+
+
+def _check(name: str, number: int, least: int, most: int) -> None:
+    if not least <= number <= most:
+        raise ValidationError(f"{number} is out of range for {name}. Use a whole number from {least} to {most}.")

@@ -1,0 +1,230 @@
+"""A round: what it will cost, asking for it, and its job, stage by stage. Safe to kill anywhere and to run again.
+
+Each stage leaves a mark on the round when it is finished, and is skipped in the next start. Inside a stage, the
+learning side goes on in the job's run folder by the same command, and what is in the database is not made twice.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from earshot.accounts.models import User
+from earshot.accounts.services import record_action
+from earshot.jobs import programs
+from earshot.jobs import services as jobs
+from earshot.jobs.children import run_child
+from earshot.jobs.models import Job
+from earshot.jobs.services import RunningJob
+from policy.models import PolicyCheckpoint, Round, Speech
+from policy.services import commands, judging, registry, scenarios, speaking
+from policy.services.first import refuse_taken
+from policy.services.plans import HELD_OUT, TRAIN, RoundPlan
+from rewardmodel.models import RewardModelRun
+from rewardmodel.services.training import read_json, unpack_model
+
+KIND = "policy.run_round"
+Stage = Round.Stage
+SHARES = {  # of the progress bar
+    Stage.UPDATE: (0.0, 0.65),
+    Stage.REGISTER: (0.65, 0.67),
+    Stage.SPEAK: (0.67, 0.82),
+    Stage.IMPORT: (0.82, 0.95),
+    Stage.STUDY: (0.95, 1.0),
+}
+UPDATING, EVALUATING = (0.0, 0.8), (0.8, 1.0)  # of the first stage
+HALVES = ((0.0, 0.5), (0.5, 1.0))  # of a stage: first the new policy, then the reference
+
+
+@transaction.atomic
+def request_round(
+    policy: PolicyCheckpoint,
+    reward_models: Sequence[RewardModelRun],
+    plan: RoundPlan,
+    *,
+    by: User | None,
+    name: str = "",
+    held_out_reward_model: RewardModelRun | None = None,
+) -> Round:
+    """Hand a round to a worker.
+
+    Raises:
+        ValidationError: for no reward model, one that is not ready, a name that is taken, or numbers that cannot be.
+    """
+    round = _store(policy, reward_models, plan, by=by, name=name, held_out=held_out_reward_model)
+    round.job = jobs.enqueue(KIND, {"round": round.pk}, title=_title(round), queue=Job.Queue.GPU, created_by=by)
+    return _begin(round)
+
+
+@transaction.atomic
+def store_round(
+    policy: PolicyCheckpoint,
+    reward_models: Sequence[RewardModelRun],
+    plan: RoundPlan,
+    *,
+    by: User | None,
+    name: str = "",
+    held_out_reward_model: RewardModelRun | None = None,
+) -> Round:
+    """As `request_round`, but no worker is told: the caller runs the job itself."""
+    round = _store(policy, reward_models, plan, by=by, name=name, held_out=held_out_reward_model)
+    round.job = Job.objects.create(
+        kind=KIND, arguments={"round": round.pk}, title=_title(round), queue=Job.Queue.GPU, created_by=by
+    )
+    return _begin(round)
+
+
+def _store(
+    policy: PolicyCheckpoint,
+    reward_models: Sequence[RewardModelRun],
+    plan: RoundPlan,
+    *,
+    by: User | None,
+    name: str,
+    held_out: RewardModelRun | None,
+) -> Round:
+    plan.checked()
+    refuse_taken(plan.system)
+    if not reward_models:
+        raise ValidationError("A round needs at least one reward model. Train one from a snapshot first.")
+    for model in [*reward_models, *([held_out] if held_out else [])]:
+        if not model.is_registered:
+            raise ValidationError(
+                f"Reward model '{model}' is {model.state_label}, not ready. Wait for it, or choose another."
+            )
+    if held_out in reward_models:
+        raise ValidationError(f"Reward model '{held_out}' gives the reward, so it cannot be held out. Choose another.")
+    if plan.catalogue:
+        scenarios.refuse_missing()
+    round = Round.objects.create(
+        name=(name.strip() or f"{policy} → {plan.system}")[:200],
+        policy=policy,
+        held_out_reward_model=held_out,
+        parameters=plan.to_json(),
+        created_by=by,
+    )
+    round.reward_models.set(reward_models)
+    return round
+
+
+def _begin(round: Round) -> Round:
+    round.save(update_fields=["job"])
+    models = [str(model) for model in round.reward_models.all()]
+    record_action(round.created_by, "round.started", round, policy=str(round.policy), reward_models=models)
+    return round
+
+
+def _title(round: Round) -> str:
+    return f"Round: {round.name}"[:200]
+
+
+def run_round(held: RunningJob) -> None:
+    """Carry the round's job on from the first stage that is not finished.
+
+    Raises:
+        ValueError: in a sentence for the job's page; the stages before are kept.
+    """
+    round = Round.objects.select_related("policy__system", "job").get(pk=held.arguments["round"])
+    stages: dict[Round.Stage, Callable[[RunningJob, Round, Path], None]] = {
+        Stage.UPDATE: _update,
+        Stage.REGISTER: _register,
+        Stage.SPEAK: _speak,
+        Stage.IMPORT: _import,
+        Stage.STUDY: _study,
+    }
+    folder = programs.run_folder(held.id)
+    while (stage := round.next_stage) is not None:
+        with held.stretch(*SHARES[stage]):
+            held.report(0.0, str(stage.label))
+            stages[stage](held, round, folder)
+        _finish(held, round, stage)
+    new = round.new_policy
+    held.result |= {"round": round.pk, "policy": new.pk if new else None, "study": round.study_id}
+    programs.remove_run_folder(held.id)
+
+
+def _finish(held: RunningJob, round: Round, stage: Round.Stage) -> None:
+    with transaction.atomic():
+        held.lock()
+        round.finished_stages = {**round.finished_stages, stage.value: timezone.now().isoformat()}
+        round.save(update_fields=["finished_stages"])
+    held.write_log(f"Finished: {stage.label}")
+
+
+def _update(held: RunningJob, round: Round, folder: Path) -> None:
+    """Update the policy and evaluate it on held-out scenarios, in the learning side's own processes."""
+    programs.require_learning_side()
+    plan = RoundPlan.from_json(round.parameters)
+    start = registry.unpack_policy(round.policy, folder)
+    models = [unpack_model(model, folder) for model in round.reward_models.order_by("pk")]
+    held_out = round.held_out_reward_model
+    with held.stretch(*UPDATING):
+        run_child(
+            held,
+            commands.update(
+                start,
+                models,
+                folder / "new",
+                steps=plan.steps,
+                seed=plan.seed,
+                kl_target=plan.kl_target,
+                scenarios=_chosen(plan, folder, TRAIN),
+                held_out_reward_model=unpack_model(held_out, folder) if held_out else None,
+            ),
+        )
+    report = folder / "report.json"
+    with held.stretch(*EVALUATING):
+        scenarios_apart = _chosen(plan, folder, HELD_OUT)
+        run_child(
+            held,
+            commands.evaluate(folder / "new", start, models, report, seed=plan.seed, scenarios=scenarios_apart),
+        )
+    with transaction.atomic():
+        held.lock()
+        round.report = read_json(report)
+        round.save(update_fields=["report"])
+
+
+def _chosen(plan: RoundPlan, folder: Path, part: str) -> Path | None:
+    """The catalogue's scenarios of a part as a manifest; None where the program draws them itself."""
+    return scenarios.write_scenarios(folder / f"scenarios-{part}", part) if plan.catalogue else None
+
+
+def _register(held: RunningJob, round: Round, folder: Path) -> None:
+    registry.register_round(held, round, folder / "new")
+
+
+def _speak(held: RunningJob, round: Round, folder: Path) -> None:
+    """New and reference speak the same held-out scenarios."""
+    programs.require_learning_side()
+    plan = RoundPlan.from_json(round.parameters)
+    chosen = _chosen(plan, folder, HELD_OUT)
+    for each, half in zip(speeches_of(round), HALVES, strict=True):
+        policy_folder = registry.unpack_policy(each.policy, folder)
+        with held.stretch(*half):
+            speaking.speak(held, each, policy_folder, folder, scenarios=chosen)
+
+
+def _import(held: RunningJob, round: Round, folder: Path) -> None:
+    for each, half in zip(speeches_of(round), HALVES, strict=True):
+        with held.stretch(*half):
+            speaking.import_speech(held, each, folder)
+
+
+def _study(held: RunningJob, round: Round, folder: Path) -> None:
+    new, reference = speeches_of(round)
+    judging.open_round_study(held, round, speaking.pairs_of(new, reference))
+
+
+def speeches_of(round: Round) -> list[Speech]:
+    """What the new policy says and what the reference says, in this order; made when they are first asked for."""
+    assert round.new_policy is not None, "a round's policy is registered before it speaks"
+    plan = RoundPlan.from_json(round.parameters).speech.to_json()
+    return [
+        Speech.objects.select_related("policy__system", "dialogue_import__job").get_or_create(
+            round=round, policy=policy, defaults={"parameters": plan, "created_by": round.created_by}
+        )[0]
+        for policy in (round.new_policy, round.policy)
+    ]

@@ -1,0 +1,109 @@
+"""Pages of rounds: start one, watch it stage by stage, hear what came of it. Admins start, researchers read."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from annotation.models import Study
+from annotation.views.paging import newest_first
+from annotation.views.requests import SignedInRequest
+from earshot.accounts.access import admin_required, researcher_required
+from earshot.jobs.queries import live_context
+from policy.forms import RoundForm
+from policy.models import Round
+from policy.queries.figures import read_report
+from policy.queries.samples import sample_of
+from policy.services import rounds as services
+from policy.services.estimates import estimate_round
+from policy.views.policies import READ_OR_WRITE, number_asked
+from rewardmodel.models import RewardModelRun
+
+
+@dataclass(frozen=True)
+class ShownStage:
+    label: str
+    state: str  # done, running, failed, waiting
+    finished_at: str
+
+
+@require_safe
+@researcher_required
+def rounds(request: SignedInRequest) -> HttpResponse:
+    rows = Round.objects.select_related("policy__system", "job", "created_by", "checkpoint__system")
+    rows = rows.prefetch_related("reward_models__snapshot__study")
+    page = newest_first(request, rows)
+    entries = [(row, read_report(row)) for row in page.rows]
+    return render(request, "policy/rounds/list.html", {"page": page, "entries": entries})
+
+
+@require_http_methods(READ_OR_WRITE)
+@admin_required
+def round_new(request: SignedInRequest) -> HttpResponse:
+    """Shows what the round will cost first; starts it when that was seen (`start` in the form)."""
+    form = RoundForm(request.POST or None, initial=_suggested(request))
+    estimate = None
+    if form.is_bound and form.is_valid():
+        chosen = form.cleaned_data
+        estimate = estimate_round(form.plan)
+        if "start" in request.POST:
+            try:
+                made = services.request_round(
+                    chosen["policy"],
+                    list(chosen["reward_models"]),
+                    form.plan,
+                    by=request.user,
+                    held_out_reward_model=chosen["held_out_reward_model"],
+                )
+            except ValidationError as error:
+                form.add_error(None, error)
+            else:
+                return redirect("policy:round", pk=made.pk)
+    context = {"form": form, "estimate": estimate if form.is_valid() else None}
+    is_refused = form.is_bound and not form.is_valid()
+    return render(request, "policy/rounds/new.html", context, status=422 if is_refused else 200)
+
+
+def _suggested(request: SignedInRequest) -> dict[str, Any]:
+    return {
+        "policy": request.GET.get("policy", ""),
+        "reward_models": request.GET.getlist("reward_models"),
+        "system": f"policy-r{Round.objects.count() + 1}",
+    }
+
+
+@require_safe
+@researcher_required
+def round_(request: SignedInRequest, pk: int) -> HttpResponse:
+    whole = Round.objects.select_related("policy__system", "job", "created_by", "study", "held_out_reward_model")
+    found = get_object_or_404(whole, pk=pk)
+    readable = Study.objects.readable_by(request.user)
+    models = found.reward_models.select_related("snapshot__study").order_by("pk")
+    may_read = set(RewardModelRun.objects.readable_by(request.user).values_list("pk", flat=True))
+    context = {
+        "round": found,
+        "stages": stages_of(found),
+        "reward_models": [(model, model.pk in may_read) for model in models],
+        "may_read_held_out": found.held_out_reward_model_id in may_read,
+        "report": read_report(found),
+        "study": found.study if found.study is not None and readable.filter(pk=found.study.pk).exists() else None,
+        "sample": sample_of(found, number_asked(request, "sample")),
+        **live_context(found.job, request.user),
+    }
+    return render(request, "policy/rounds/detail.html", context)
+
+
+def stages_of(round: Round) -> list[ShownStage]:
+    """Each stage in its state; the job's own state says how the one under way stands."""
+    current = round.next_stage
+    shown = []
+    for stage in Round.Stage:
+        finished_at = round.finished_stages.get(stage.value, "")
+        state = "done" if finished_at else "waiting"
+        if stage == current and round.job is not None and round.job.state != "queued":
+            state = round.job.state
+        shown.append(ShownStage(str(stage.label), state, finished_at))
+    return shown

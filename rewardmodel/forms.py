@@ -1,0 +1,51 @@
+"""The form by which a researcher asks for a reward model."""
+
+from typing import Any, cast
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from annotation.models import Snapshot, Study
+from earshot.accounts.models import User
+from rewardmodel.services.runs import MOST_SEED
+
+
+class RunForm(forms.Form):
+    snapshot = forms.ModelChoiceField(
+        Snapshot.objects.none(),
+        label=_("Snapshot"),
+        empty_label=_("Choose one"),
+        help_text=_("Its dimensions become the heads of the model; overall is always one."),
+    )
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=200,
+        required=False,
+        help_text=_("What people will call it. Empty: the snapshot's name and the seed."),
+    )
+    seed = forms.IntegerField(
+        label=_("Seed"),
+        min_value=0,
+        max_value=MOST_SEED,
+        initial=1,
+        help_text=_("The same snapshot and seed give the same model. Another seed gives a second opinion."),
+    )
+    epochs = forms.IntegerField(
+        label=_("Epochs"),
+        min_value=1,
+        max_value=10_000,
+        required=False,
+        help_text=_("How often every judgment is seen. Empty: as many as the program finds fitting."),
+    )
+
+    probes = forms.BooleanField(
+        label=_("Probe the finished model"),
+        required=False,
+        initial=True,
+        help_text=_("What loudness, silence, swapped sides and the vocoder make of its scores. Takes a little longer."),
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        readable = Snapshot.objects.filter(study__in=Study.objects.readable_by(user)).select_related("study")
+        cast(forms.ModelChoiceField, self.fields["snapshot"]).queryset = readable  # type: ignore[type-arg]

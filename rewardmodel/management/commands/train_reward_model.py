@@ -1,0 +1,51 @@
+"""manage.py train_reward_model SNAPSHOT: a reward model from a snapshot. See docs/rounds.md."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from annotation.models import Snapshot
+from earshot.jobs import following
+from rewardmodel import queries, services
+
+
+class Command(BaseCommand):
+    help = "Train a reward model on a snapshot, by a worker or in this process."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("snapshot", type=int, help="the snapshot's number, as in its address")
+        parser.add_argument("--name", default="", help="what people call it (the snapshot's name and the seed)")
+        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument("--epochs", type=int, help="how often every judgment is seen")
+        parser.add_argument("--no-probes", action="store_true", help="do not probe the finished model")
+        following.add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        snapshot = Snapshot.objects.filter(pk=options["snapshot"]).first()
+        if snapshot is None:
+            raise CommandError(
+                f"There is no snapshot {options['snapshot']}. Its number is in its address, /snapshots/…/."
+            )
+        asked = {name: options[name] for name in ("name", "seed", "epochs")} | {"probes": not options["no_probes"]}
+        ask = services.store_run if options["here"] else services.request_run
+        try:
+            run = ask(snapshot, by=following.find_person(options["by"]), **asked)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        assert run.job is not None
+        if options["here"]:
+            following.run_here(run.job, services.run_training)
+        elif options["wait"]:
+            following.follow(self, run.job)
+        else:
+            self.stdout.write(f"Reward model {run.pk} waits for a worker (job {run.job.pk}).")
+            return
+        run.refresh_from_db()
+        self.stdout.write(self.style.SUCCESS(f"Registered reward model {run.pk} '{run}'"))
+        self.stdout.write(f"  content hash  {run.content_hash}")
+        overall = queries.overall_of(run)
+        if overall is not None:
+            ceiling = overall.ceiling.words if overall.ceiling else f"cannot be said: {overall.no_ceiling}"
+            self.stdout.write(f"  overall       {overall.accuracy.words}, ceiling {ceiling}")

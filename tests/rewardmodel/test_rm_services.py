@@ -1,0 +1,210 @@
+"""A reward model from a snapshot: asked for, trained by a child process, registered, or refused in plain words."""
+
+import json
+import sys
+import zipfile
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+
+from earshot.accounts.models import AuditEntry
+from earshot.formats.bundles import hash_files
+from earshot.jobs import artefacts, programs
+from earshot.jobs import services as jobs
+from earshot.jobs.models import Job
+from rewardmodel import services
+from rewardmodel.models import RewardModelRun
+from rewardmodel.services import training
+from tests.annotation.judged import make_judged_study, make_snapshot
+from tests.factories import NOW, make_user
+from tests.rewardmodel.fake_learning import make_reward_model, make_small_snapshot, run_job
+from tests.rewardmodel.fake_program import fake_command
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def snapshot():
+    return make_small_snapshot()
+
+
+def train(run: RewardModelRun) -> Job:
+    job = run_job(run.job, services.run_training)
+    run.refresh_from_db()
+    return job
+
+
+def test_the_estimate_counts_what_there_is_to_learn_from_and_names_its_rule():
+    snapshot = make_snapshot(make_judged_study())
+
+    estimate = services.estimate_run(snapshot)
+
+    size = estimate.size
+    assert (size.n_judgments, size.n_pairs, size.n_dialogues) == (4, 2, 4)
+    assert size.audio_hours == pytest.approx(4 * 10 / 3600)
+    assert estimate.seconds == pytest.approx(15 + 45 * 40 / 3600 + 4 / 1000 * 10)
+    assert estimate.basis == "no training was done here yet: a rule for two cores"
+
+
+def test_the_estimate_goes_by_the_last_trainings_when_there_are_any():
+    snapshot = make_snapshot(make_judged_study())
+    for seconds in (120, 360):
+        run = make_reward_model(snapshot)
+        Job.objects.filter(pk=run.job_id).update(started_at=NOW, finished_at=NOW + timedelta(seconds=seconds))
+
+    estimate = services.estimate_run(snapshot)
+
+    assert (estimate.seconds, estimate.basis) == (240, "by the last 2 trainings here")
+
+
+def test_a_training_registers_the_model_with_its_hash_its_report_and_its_curves(snapshot, fake_learning):
+    person = make_user("researcher")
+    run = services.store_run(snapshot, by=person, seed=7, epochs=3)
+    assert (run.state, run.name) == ("queued", "first, seed 7")
+
+    job = train(run)
+
+    assert (job.state, job.error) == ("succeeded", "")
+    assert run.state == "ready"
+    assert (run.report["heads"]["overall"]["accuracy"]["value"], run.report["probes"]["size_of_change"]) == (
+        0.79,
+        {"overall": 0.03},
+    )
+    assert list(job.metrics.filter(name="loss").values_list("step", flat=True)) == [1, 2, 3, 4, 5, 6]
+    with artefacts.local_copy(run.archive_sha256) as archive, zipfile.ZipFile(archive) as packed:
+        assert packed.namelist() == ["config.json", "model.safetensors", "report.json"]
+        assert packed.read("model.safetensors") == b"weights of seed 7, epochs 3"
+    assert job.result["content_hash"] == run.content_hash
+    assert not (programs.run_folder(job.pk) / "model").exists()  # all of it is kept by hash
+    assert list(AuditEntry.objects.filter(action__startswith="reward_model").values_list("action", "user")) == [
+        ("reward_model.registered", person.pk),
+        ("reward_model.started", person.pk),
+    ]
+
+
+def test_the_content_hash_is_of_the_model_and_not_of_its_report(snapshot, fake_learning, tmp_path):
+    runs = [services.store_run(snapshot, by=None, seed=seed) for seed in (1, 1, 2)]
+    for run in runs:
+        train(run)
+
+    first, same, other = (run.content_hash for run in runs)
+    assert first == same != other
+    folder = training.unpack_model(runs[0], tmp_path)
+    assert hash_files(folder, ["config.json", "model.safetensors"]) == first
+    (folder / "report.json").write_text("{}")
+    assert hash_files(folder, ["config.json", "model.safetensors"]) == first
+
+
+def test_a_registered_model_is_left_as_it_is(snapshot, fake_learning):
+    run = services.store_run(snapshot, by=None)
+    train(run)
+    hash_before = run.content_hash
+
+    with pytest.raises(ValueError, match="is registered and does not change"):
+        run.save()
+    held = jobs.RunningJob(Job(arguments={"run": run.pk}))
+    services.run_training(held)  # a job that starts once more
+
+    assert RewardModelRun.objects.get().content_hash == hash_before
+    assert held.result == {"run": run.pk, "content_hash": hash_before}
+
+
+def test_a_model_of_another_snapshot_is_not_registered(snapshot, fake_learning, monkeypatch):
+    run = services.store_run(snapshot, by=None)
+    folder = programs.run_folder(run.job_id)
+    strange = f"import json, pathlib; m = pathlib.Path({str(folder / 'model')!r}); m.mkdir(parents=True); " + "".join(
+        f"(m / {name!r}).write_text({text!r}); "
+        for name, text in (
+            ("model.safetensors", "w"),
+            ("report.json", "{}"),
+            ("config.json", json.dumps({"training": {"snapshot": "f" * 64}})),
+        )
+    )
+    done = [sys.executable, "-c", "pass"]
+    monkeypatch.setattr(
+        programs, "command", lambda module, what, *_, **__: [sys.executable, "-c", strange] if what == "train" else done
+    )
+
+    job = train(run)
+
+    assert job.state == "failed"
+    assert job.error.startswith(f"The model says that it was trained on snapshot {'f' * 64}, but the run asked for ")
+    assert run.state == "failed"
+
+
+def test_without_the_learning_side_the_job_says_so_in_one_sentence(snapshot, monkeypatch):
+    monkeypatch.setattr(programs, "NEEDED", ("torch_that_is_not_there",))
+    run = services.store_run(snapshot, by=None)
+
+    job = train(run)
+
+    assert job.state == "failed"
+    assert job.error.startswith("This worker cannot train: torch_that_is_not_there is not installed beside it.")
+    assert "start this job again" in job.error
+
+
+def test_what_the_program_refuses_stands_on_the_job(snapshot, fake_learning, monkeypatch):
+    words = "The snapshot has no scenario in its training split. Judge more scenarios."
+    refusal = [sys.executable, "-c", f"import sys; print({words!r}, file=sys.stderr); sys.exit(2)"]
+    monkeypatch.setattr(programs, "command", lambda *_, **__: refusal)
+
+    job = train(services.store_run(snapshot, by=None))
+
+    assert f"ended with status 2. Its last words: {words}" in job.error
+
+
+def test_a_training_without_probes_runs_none(snapshot, fake_learning):
+    run = services.store_run(snapshot, by=None, probes=False)
+
+    train(run)
+
+    assert "probes" not in run.report
+
+
+@pytest.mark.parametrize(("seed", "epochs", "message"), [(-1, None, "The seed -1 is out"), (1, 0, "0 epochs train")])
+def test_numbers_that_cannot_be_are_refused(snapshot, seed, epochs, message):
+    with pytest.raises(ValidationError, match=message):
+        services.request_run(snapshot, by=None, seed=seed, epochs=epochs)
+
+    assert (RewardModelRun.objects.count(), Job.objects.filter(kind=services.KIND).count()) == (0, 0)
+
+
+def test_the_command_names_the_snapshot_the_seed_and_a_cache_and_spreads_over_processes(snapshot, settings, tmp_path):
+    run = services.store_run(snapshot, by=None, seed=3, epochs=9)
+    cache = str(programs.cache_folder())
+    words = [str(tmp_path), "--out", str(tmp_path / "m"), "--seed", "3", "--epochs", "9", "--cache", cache]
+
+    one = training.train_command(run, tmp_path, tmp_path / "m")
+    settings.TRAIN_PROCESSES = 4
+    four = training.train_command(run, tmp_path, tmp_path / "m")
+
+    assert one == [sys.executable, "-m", "rewardmodel", "train", *words]
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", "4"]
+    assert four == [sys.executable, "-m", *launcher, "-m", "rewardmodel", "train", *words]
+    assert training.measure_command("evaluate", tmp_path, tmp_path)[:4] == [
+        *(sys.executable, "-m", "rewardmodel", "evaluate"),
+    ]
+
+
+def test_the_command_line_trains_here_and_prints_number_hash_and_accuracy(snapshot, fake_learning, capsys):
+    call_command("train_reward_model", snapshot.pk, "--here", "--seed", "5")
+
+    run = RewardModelRun.objects.get()
+    printed = capsys.readouterr().out
+    assert f"Registered reward model {run.pk} 'first, seed 5'" in printed
+    assert run.content_hash in printed
+    assert "overall       0.79 [0.74, 0.84], ceiling 0.85 [0.82, 0.88]" in printed
+
+
+def test_the_command_line_refuses_who_may_not_and_what_is_not_there(snapshot):
+    annotator = make_user()
+    with pytest.raises(CommandError, match="No researcher or admin has the address"):
+        call_command("train_reward_model", snapshot.pk, "--by", annotator.email)
+    with pytest.raises(CommandError, match="There is no snapshot 999"):
+        call_command("train_reward_model", 999)
+
+
+def test_the_fake_and_the_true_command_take_the_same_arguments():
+    assert fake_command("rewardmodel", "train", 1)[2:] == programs.command("rewardmodel", "train", 1)[2:]
