@@ -133,7 +133,7 @@ def test_admin_changes_a_role_and_the_audit_log_keeps_both(client, admin):
 def test_an_audit_entry_says_its_detail_in_words():
     entry = AuditEntry(detail={"is_active": [True, False], "pairs": 6, "name": ["", "Ada"]})
 
-    assert entry.detail_words == "may sign in: yes → no, pairs: 6, name: – → Ada"
+    assert entry.detail_words == "may sign in: yes → no, name: – → Ada, pairs: 6"
 
 
 def test_an_audit_entry_lists_what_was_changed_and_leaves_out_ids(admin):
