@@ -80,6 +80,7 @@ def _add_probe(commands: Any) -> None:
     probe.add_argument("--dialogues", type=int, default=48, help="how many to change, of held-out scenarios first")
     probe.add_argument("--vocoder-dialogues", type=int, default=12, help="how many of them to synthesise again (slow)")
     probe.add_argument("--out", type=Path, help="file for the report")
+    probe.add_argument("--cache", type=Path, help="folder for the frames of sounds")
     probe.set_defaults(run=_probe)
 
 
@@ -153,7 +154,11 @@ def _probe(options: argparse.Namespace) -> dict[str, Any]:
 
     _set_threads()
     report: dict[str, Any] = probe(
-        options.model, options.snapshot, dialogues=options.dialogues, vocoder_dialogues=options.vocoder_dialogues
+        options.model,
+        options.snapshot,
+        dialogues=options.dialogues,
+        vocoder_dialogues=options.vocoder_dialogues,
+        cache=options.cache,
     )
     if options.out is not None:
         _write_report(options.out, report)

@@ -50,7 +50,9 @@ class Spoken:
         return turn_features(frames_of(self.samples), self.turns)
 
 
-def probe(model: Path, snapshot: Path, *, dialogues: int = 48, vocoder_dialogues: int = 12) -> dict[str, Any]:
+def probe(
+    model: Path, snapshot: Path, *, dialogues: int = 48, vocoder_dialogues: int = 12, cache: Path | None = None
+) -> dict[str, Any]:
     """Change dialogues in ways that should not matter and say how far the scores move.
 
     Args:
@@ -63,7 +65,7 @@ def probe(model: Path, snapshot: Path, *, dialogues: int = 48, vocoder_dialogues
     loaded = LoadedRewardModel(checkpoint.model)
     judgments = read_judgments(snapshot)
     trained = set(checkpoint.training.get("scenarios", ()))
-    features = load_features(judgments, cache=None, progress=(0.0, 0.4))
+    features = load_features(judgments, cache=cache, progress=(0.0, 0.4))
     scores = loaded.score_features(features)
     spread = within_scenario_spread(judgments, scores)  # (H,)
     chosen = _choose(judgments, trained, dialogues)

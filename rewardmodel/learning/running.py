@@ -19,6 +19,9 @@ RUN_FOLDER = "run"  # resume state: never leaves the machine, is gone when the m
 DRAFTS = "drafts"
 REPORT_EVERY = 10  # steps
 WARM_UP = 0.1  # share of the steps
+# Some gradients are nought but for rounding (the keys' bias, for one). A smaller epsilon would make whole steps of them,
+# and two processes would not train the same model as one.
+ADAM_EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def run_trainer(
         train_sampling_strategy="sequential",
         learning_rate=schedule.learning_rate,
         weight_decay=schedule.weight_decay,
+        adam_epsilon=ADAM_EPSILON,
         lr_scheduler_type="cosine",
         warmup_steps=WARM_UP,
         max_grad_norm=1.0,
