@@ -1,0 +1,195 @@
+"""What each command does: load, work, save. The options come from cli.py."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from earshot.jobs.child import emit
+from policy.learning import distributed
+from policy.learning.bank import BANK, Bank, load_bank
+from policy.learning.checkpoint import content_hash, load_checkpoint
+from policy.learning.cli import STOPPED, settings_of, write_report
+from policy.learning.evaluation import EvaluationConfig, Judges, Speakers, Truth, evaluate
+from policy.learning.hearing import RenderedSound, SurrogateSound
+from policy.learning.heldout import HeldOut
+from policy.learning.reward import PreferenceReward, RewardModels
+from policy.learning.rounds import Practice, RoundConfig, train_round
+from policy.learning.sampling import sample, uniforms
+from policy.learning.scenarios import EMOTIONS, Scenario, draw_scenarios, scenarios_from_manifest
+from policy.learning.speaking import Rollout, write_rollouts
+from policy.learning.stream import PromptEncoder
+from policy.learning.supervised import ScenarioDraw, SupervisedConfig, train_supervised
+from policy.learning.surrogate import Surrogate
+from rewardmodel.learning.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+from rewardmodel.learning.checkpoint import load_checkpoint as load_reward_checkpoint
+from rewardmodel.learning.scoring import LoadedRewardModel, load_reward_model
+
+
+@dataclass(frozen=True)
+class World:
+    """The practice world as the commands need it."""
+
+    bank: Bank
+    surrogate: Surrogate
+    encoder: PromptEncoder
+    cache: Path
+
+    def draw(self, part: str, texts: Sequence[str] | None = None) -> ScenarioDraw:
+        """A seed to one scenario of each text of a part, or of the named texts."""
+
+        def drawn(seed: int) -> list[Scenario]:
+            found = draw_scenarios(self.bank, None if texts else part, 1, seed)
+            return [scenario for scenario in found if not texts or scenario.text.text_id in texts]
+
+        return drawn
+
+    def chosen(self, options: argparse.Namespace) -> list[Scenario]:
+        """The scenarios of --scenarios, or drawn by --part, --per-text and --seed."""
+        if options.scenarios:
+            return scenarios_from_manifest(options.scenarios, self.bank)
+        return draw_scenarios(self.bank, options.part, options.per_text, options.seed)
+
+
+def open_world(options: argparse.Namespace) -> World:
+    """One thread, unless OMP_NUM_THREADS asks for more: the model is small, and threads get in each other's way."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+    emit(message="Reading the practice bank")
+    bank = load_bank(options.bank or BANK)
+    surrogate = Surrogate(bank, options.cache)
+    return World(bank, surrogate, PromptEncoder(surrogate.delivery), options.cache)
+
+
+def run_train(options: argparse.Namespace) -> int:
+    """The supervised start."""
+    with distributed.process_group():
+        world = open_world(options)
+        config = SupervisedConfig(**settings_of(options, SupervisedConfig))
+        result = train_supervised(config, options.out, world.draw("train"), world.encoder, world.bank.content_hash)
+        if distributed.rank() == 0:
+            emit(progress=1.0, message="The supervised start is finished", result=result)
+    return 0
+
+
+def run_round(options: argparse.Namespace) -> int:
+    """One round of reinforcement learning."""
+    with distributed.process_group():
+        world = open_world(options)
+        start = load_checkpoint(options.policy)
+        config = RoundConfig(**settings_of(options, RoundConfig), weight_plan=options.plan_weight)
+        with RenderedSound(world.bank.folder, options.cache, options.workers) as rendered:
+            result = train_round(config, options.out, start, _practice(options, world, rendered))
+        if distributed.rank() == 0:
+            emit(progress=1.0, message=result["stopped"] or "The round is finished", result=result)
+    if result["stopped"] and distributed.rank() == 0:
+        print(result["stopped"], file=sys.stderr)
+    return STOPPED if result["stopped"] and not result["step"] else 0
+
+
+def _practice(options: argparse.Namespace, world: World, rendered: RenderedSound) -> Practice:
+    models = [load_reward_model(folder) for folder in options.reward_model]
+    apart = load_reward_model(options.held_out_reward_model) if options.held_out_reward_model else None
+    quick = SurrogateSound(world.surrogate)
+    texts = None
+    if options.scenarios:  # names the texts; their arcs are drawn anew for each step
+        texts = [scenario.text.text_id for scenario in scenarios_from_manifest(options.scenarios, world.bank)]
+    reward = PreferenceReward(RewardModels(models, quick))
+    held_out = HeldOut(
+        scenarios=draw_scenarios(world.bank, "held_out", 1, options.seed),
+        encoder=world.encoder,
+        seed=options.seed,
+        reward=reward,
+        held_out_reward=PreferenceReward(RewardModels([apart], quick)) if apart else None,
+        listening=rendered.listen,
+    )
+    return Practice(
+        draw=world.draw(options.part, texts),
+        encoder=world.encoder,
+        held_out=held_out,
+        reward=reward,
+        rendered_reward=PreferenceReward(RewardModels(models, rendered)),
+        lineage={
+            "bank": world.bank.content_hash,
+            "reward_models": [_origin(folder) for folder in options.reward_model],
+            "held_out_reward_model": _origin(options.held_out_reward_model) if apart else None,
+        },
+    )
+
+
+def _origin(folder: Path) -> dict[str, Any]:
+    """A reward model's hash, and the snapshot it was trained on."""
+    training = load_reward_checkpoint(folder).training
+    return {"hash": content_hash(folder, (CONFIG_FILE, WEIGHTS_FILE)), "snapshot": training.get("snapshot")}
+
+
+def run_speak(options: argparse.Namespace) -> int:
+    """Rollouts as a dialogue manifest."""
+    world = open_world(options)
+    checkpoint = load_checkpoint(options.policy)
+    scenarios = world.chosen(options)
+    prompts = world.encoder.encode(scenarios)
+    rollouts = []
+    for number in range(options.samples):
+        chance = uniforms(len(prompts), prompts.n_exchanges, options.seed, "speak", number)
+        said = sample(checkpoint.policy, prompts, chance)
+        rollouts += [
+            Rollout(scenario, codes, tuple(EMOTIONS[emotion] for emotion in plan), number)
+            for scenario, plan, codes in zip(scenarios, said.plan, said.codes, strict=True)
+        ]
+    write_rollouts(
+        options.out,
+        rollouts,
+        bank=world.bank,
+        system=options.system,
+        meta={"seed": options.seed, "checkpoint": checkpoint.content_hash},
+        cache_dir=options.cache,
+        workers=options.workers,
+        report=lambda progress, message: emit(progress=round(progress, 4), message=message),
+    )
+    emit(result={"dialogues": len(rollouts), "scenarios": len(scenarios), "checkpoint": checkpoint.content_hash})
+    return 0
+
+
+def run_evaluate(options: argparse.Namespace) -> int:
+    """New against reference."""
+    world = open_world(options)
+    new, reference = load_checkpoint(options.policy), load_checkpoint(options.reference)
+    config = EvaluationConfig(**settings_of(options, EvaluationConfig), best_of=not options.no_best_of)
+    models: list[LoadedRewardModel] = [load_reward_model(folder) for folder in options.reward_model]
+    apart = load_reward_model(options.held_out_reward_model) if options.held_out_reward_model else None
+    judges = Judges(models, apart, truth_of(options.truth) if options.truth else None)
+    with RenderedSound(world.bank.folder, options.cache, options.workers) as rendered:
+        speakers = Speakers(new.policy, reference.policy, world.encoder, rendered, SurrogateSound(world.surrogate))
+        report = evaluate(config, world.chosen(options), speakers, judges)
+    report |= {
+        "policy": new.content_hash,
+        "reference": reference.content_hash,
+        "reward_models": [_origin(folder)["hash"] for folder in options.reward_model],
+        "stopped_by": new.lineage.get("stopped", ""),
+    }
+    write_report(options.out, report)
+    shown = ("kl_nats_per_token", "reward_before", "reward_after", "n_scenarios")
+    gains = {name: report[name]["value"] for name in report if name.endswith("_gain_sd")}
+    emit(progress=1.0, message="Evaluated", result={**{name: report[name] for name in shown}, **gains})
+    return 0
+
+
+def truth_of(name: str) -> Truth:
+    """The function that `module:function` names.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    module, _, function = name.partition(":")
+    try:
+        found: Truth = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"There is no truth {name!r} ({error}); write module:function of (delivery, arc).") from error
+    return found
