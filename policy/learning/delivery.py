@@ -80,7 +80,8 @@ class Planner:
     def __init__(self, bank: Bank, cache_dir: Path | None = None) -> None:
         self._bank = bank
         self._measures = _measures(bank, cache_dir)
-        self._tracks: dict[Phrase, FloatArray] = {}
+        self._tracks: dict[str, FloatArray] = {}
+        self._melodies: dict[tuple[object, ...], tuple[float, float]] = {}
 
     def plan(self, scenario: Scenario, codes: Codes) -> Plan:
         """Place every phrase and tell how it will have been said.
@@ -117,30 +118,40 @@ class Planner:
         return opening, scenario.text.exchanges[exchange].user
 
     def mean_log_f0(self, phrase: Phrase) -> float:
-        """Of the phrase as it was recorded: what its range is scaled about. 0 if nothing is voiced."""
-        voiced = self._track(phrase)
-        return float(np.log(voiced).mean()) if len(voiced) else 0.0
+        """Of the phrase as it was recorded: what its range is scaled about."""
+        return float(np.log(self._track(phrase)).mean())
 
     def _realised(self, phrases: tuple[Phrase, ...], prosody: Prosody) -> dict[str, float]:
         voice = self._measures["voices"][phrases[0].voice]
-        tracks = [change_f0(self._track(phrase), prosody, self.mean_log_f0(phrase)) for phrase in phrases]
-        log_f0 = np.log(np.concatenate(tracks)) * SEMITONES
+        level, spread = self._melody(phrases, prosody)
         levels = [self._measures["phrases"][_key(phrase)] for phrase in phrases]
         power = sum(power * frames for power, frames in levels) / sum(frames for _, frames in levels)
         rate = sum(phrase.n_syllables for phrase in phrases) / sum(phrase.seconds for phrase in phrases)
         return {
-            "level_st": round(float(log_f0.mean() - voice["mean_log_f0"] * SEMITONES), 4) if len(log_f0) else 0.0,
-            "spread": round(max(float(log_f0.std()), SMALLEST_SPREAD), 4) if len(log_f0) else SMALLEST_SPREAD,
+            "level_st": round(level - voice["mean_log_f0"] * SEMITONES, 4),
+            "spread": round(spread, 4),
             "log_rate": round(math.log(rate * prosody.pace_ratio / voice["mean_rate"]), 4),
             "energy_db": round(10 * math.log10(power) - voice["mean_level_db"] + prosody.energy_db, 4),
         }
 
+    def _melody(self, phrases: tuple[Phrase, ...], prosody: Prosody) -> tuple[float, float]:
+        """Mean and standard deviation of log F0 in semitones: remembered, because pace and energy do not change it."""
+        key = (*map(_key, phrases), prosody.level_semitones, prosody.range_ratio)
+        if key not in self._melodies:
+            tracks = [change_f0(self._track(phrase), prosody, self.mean_log_f0(phrase)) for phrase in phrases]
+            tones = np.log(np.concatenate(tracks)) * SEMITONES
+            self._melodies[key] = float(tones.mean()), max(float(tones.std()), SMALLEST_SPREAD)
+        return self._melodies[key]
+
     def _track(self, phrase: Phrase) -> FloatArray:
-        """Its voiced frames, Hz."""
-        if phrase not in self._tracks:
+        """Its voiced frames, Hz. Raises ValueError if there is none."""
+        key = _key(phrase)
+        if key not in self._tracks:
             f0 = phrase.f0
-            self._tracks[phrase] = f0[f0 > 0]
-        return self._tracks[phrase]
+            if not f0.any():
+                raise ValueError(f"Nothing in {phrase.text!r} is voiced; record it again.")
+            self._tracks[key] = f0[f0 > 0]
+        return self._tracks[key]
 
 
 class _TimeLine:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from earshot.acoustics.vocoder import change_f0
+from earshot.acoustics.vocoder import FRAME_SECONDS, change_f0
 from policy.learning.bank import RATE, Bank, Recording
 from policy.learning.codes import Codes
 from policy.learning.delivery import Planner, SpokenPhrase
@@ -33,7 +33,7 @@ SILENCE_DB = -100.0  # what frames_of gives for digital silence
 
 
 class Surrogate:
-    """Features of dialogues of one bank, a thousand times faster than rendering them.
+    """Features of dialogues of one bank, thirty times faster than rendering and hearing them.
 
     Args:
         cache_dir: where the recordings' frames are kept under the bank's hash; only in memory if left out.
@@ -80,8 +80,11 @@ class Surrogate:
             level = values[before] + weight * (values[after] - values[before]) + np.float32(prosody.energy_db)
             return np.asarray(np.maximum(level, SILENCE_DB), dtype=np.float32)
 
-        nearest = np.where(share < 0.5, before, after)
-        f0 = change_f0(recorded.f0[nearest].astype(np.float64), prosody, self._planner.mean_log_f0(phrase))
+        # Voiced where both the reward model's ear and the bank's track say so, at the track's pitch: what the vocoder
+        # speaks is the track, and the ear misses its weak ends.
+        track = phrase.f0[np.clip(np.round(seconds / FRAME_SECONDS).astype(np.int64), 0, phrase.n_frames)]
+        heard = recorded.f0[np.where(share < 0.5, before, after)]
+        f0 = change_f0(np.where(heard > 0, track, 0.0), prosody, self._planner.mean_log_f0(phrase))
         return between(recorded.mel, share[:, None]), f0, between(recorded.energy, share)
 
     def _of(self, recording: Recording) -> Frames:
