@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from earshot.accounts.models import User
 from earshot.jobs.models import Job, JobLogLine, JobMetric
+from earshot.jobs.views import STOP_POLLING
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -37,12 +38,12 @@ def test_the_page_follows_the_job_and_stops_asking_when_it_ends(page):
     change(page.job, progress=0.5, message="dialogue 6 of 12")
     JobLogLine.objects.create(job=page.job, text="half way")
     page.get_by_text("dialogue 6 of 12").wait_for()
-    change(page.job, state=Job.State.FAILED, error="The disk is full.", finished_at=timezone.now())
-    page.get_by_role("button", name="Start again").wait_for()
-    page.wait_for_timeout(1500)  # the last points of the curves are on their way
+    with page.expect_response(lambda answer: answer.url.endswith("/curves") and answer.status == STOP_POLLING):
+        change(page.job, state=Job.State.FAILED, error="The disk is full.", finished_at=timezone.now())
+        page.get_by_role("button", name="Start again").wait_for()
     asked = []
     page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(2500)
+    page.wait_for_timeout(6000)  # the slowest poll, that of the curves, comes every 5 s
 
     assert page.get_by_text("The disk is full.").is_visible()
     assert page.get_by_role("button", name="Cancel the job").count() == 0
