@@ -17,6 +17,13 @@ class RunForm(forms.Form):
         empty_label=_("Choose one"),
         help_text=_("Its dimensions become the heads of the model; overall is always one."),
     )
+    evaluate_on = forms.ModelChoiceField(
+        Snapshot.objects.none(),
+        label=_("Measure on"),
+        required=False,
+        empty_label=_("scenarios of the same snapshot that it is not trained on"),
+        help_text=_("Another snapshot, of other scenarios. Then the model learns from every scenario of the first."),
+    )
     name = forms.CharField(
         label=_("Name"),
         max_length=200,
@@ -48,4 +55,11 @@ class RunForm(forms.Form):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         readable = Snapshot.objects.filter(study__in=Study.objects.readable_by(user)).select_related("study")
-        cast(forms.ModelChoiceField, self.fields["snapshot"]).queryset = readable  # type: ignore[type-arg]
+        for name in ("snapshot", "evaluate_on"):
+            cast(forms.ModelChoiceField, self.fields[name]).queryset = readable  # type: ignore[type-arg]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("evaluate_on") is not None and cleaned.get("evaluate_on") == cleaned.get("snapshot"):
+            self.add_error("evaluate_on", _("The model is trained on this one. Choose another, or leave it."))
+        return cleaned

@@ -30,6 +30,9 @@ class RewardModelRun(models.Model):
 
     name = models.CharField(max_length=200)
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="reward_model_runs")
+    evaluation_snapshot = models.ForeignKey(
+        Snapshot, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )  # measured on this one and trained on every scenario of the other; None: on scenarios of the same, held out
     parameters = models.JSONField(default=dict)  # {"seed": 1, "epochs": 40}; what is absent is the program's own choice
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -156,9 +156,9 @@ def _picture(heads: Sequence[Head]) -> dict[str, Any]:
     rows = []
     for head in heads:
         votes = _("%(n)d votes") % {"n": head.n_votes} if head.n_votes else ""
-        rows.append({"label": head.name, **_ends(head.accuracy), "note": votes})
+        rows.append({"label": head.name, **ends(head.accuracy), "note": votes})
         if head.ceiling is not None:
-            rows.append({"label": _("ceiling"), **_ends(head.ceiling), "note": _("best possible")})
+            rows.append({"label": _("ceiling"), **ends(head.ceiling), "note": _("best possible")})
     return {
         "kind": "interval",
         "x": {"label": _("share of decided votes predicted, 95 % intervals")},
@@ -167,7 +167,7 @@ def _picture(heads: Sequence[Head]) -> dict[str, Any]:
     }
 
 
-def _ends(figure: Figure) -> dict[str, float]:
+def ends(figure: Figure) -> dict[str, float]:
     """Without an interval the ends are the estimate itself: the dot alone."""
     low = figure.value if figure.low is None else figure.low
     high = figure.value if figure.high is None else figure.high

@@ -21,7 +21,7 @@ from rewardmodel.models import RewardModelRun
 
 def _run(request: SignedInRequest, pk: int) -> RewardModelRun:
     whole = RewardModelRun.objects.readable_by(request.user)
-    return get_object_or_404(whole.select_related("snapshot__study", "job", "created_by"), pk=pk)
+    return get_object_or_404(whole.select_related("snapshot__study", "evaluation_snapshot", "job", "created_by"), pk=pk)
 
 
 @require_safe

@@ -92,7 +92,13 @@ def refuse_incomplete(told: Mapping[str, Any], lineage: Mapping[str, Any]) -> No
 
 
 def refuse_strange(told: Mapping[str, Any], lineage: Mapping[str, Any]) -> None:
-    """Raises: ValueError, if the program started from another policy than the round's."""
+    """Raises: ValueError, if the program names another policy or other reward models than the round."""
+    rewarded_by = [str(model.get("hash")) for model in told.get("reward_models") or []]
+    if sorted(rewarded_by) != sorted(lineage["reward_models"]):
+        raise ValueError(
+            f"The checkpoint says that it was rewarded by {', '.join(rewarded_by) or 'nothing'}, but the round chose "
+            f"{', '.join(lineage['reward_models'])}. It is not registered; start the round anew."
+        )
     if told.get("parent") != lineage["policy"]:
         raise ValueError(
             f"The checkpoint says that it comes from policy {told.get('parent')}, but the round began with "

@@ -157,33 +157,22 @@ def _update(held: RunningJob, round: Round, folder: Path) -> None:
     """Update the policy and evaluate it on held-out scenarios, in the learning side's own processes."""
     programs.require_learning_side()
     plan = RoundPlan.from_json(round.parameters)
-    start = registry.unpack_policy(round.policy, folder)
-    models = [unpack_model(model, folder) for model in round.reward_models.order_by("pk")]
-    held_out = round.held_out_reward_model
+    apart = round.held_out_reward_model
+    folders = commands.RoundFolders(
+        start=registry.unpack_policy(round.policy, folder),
+        reward_models=[unpack_model(model, folder) for model in round.reward_models.order_by("pk")],
+        held_out_reward_model=unpack_model(apart, folder) if apart else None,
+        new=folder / "new",
+        report=folder / "report.json",
+    )
     with held.stretch(*UPDATING):
-        run_child(
-            held,
-            commands.update(
-                start,
-                models,
-                folder / "new",
-                steps=plan.steps,
-                seed=plan.seed,
-                kl_target=plan.kl_target,
-                scenarios=_chosen(plan, folder, TRAIN),
-                held_out_reward_model=unpack_model(held_out, folder) if held_out else None,
-            ),
-        )
-    report = folder / "report.json"
+        run_child(held, commands.update(folders, plan, _chosen(plan, folder, TRAIN)))
     with held.stretch(*EVALUATING):
         scenarios_apart = _chosen(plan, folder, HELD_OUT)
-        run_child(
-            held,
-            commands.evaluate(folder / "new", start, models, report, seed=plan.seed, scenarios=scenarios_apart),
-        )
+        run_child(held, commands.evaluate(folders, plan, scenarios_apart, is_simulated=round.is_simulated))
     with transaction.atomic():
         held.lock()
-        round.report = read_json(report)
+        round.report = read_json(folders.report)
         round.save(update_fields=["report"])
 
 

@@ -97,15 +97,17 @@ def request_run(
     seed: int = 1,
     epochs: int | None = None,
     probes: bool = True,
+    evaluate_on: Snapshot | None = None,
 ) -> RewardModelRun:
     """Hand a training on the snapshot to a worker.
 
     Args:
         probes: whether the finished model is probed, too: loudness, silence, sides, vocoder.
+        evaluate_on: another snapshot to measure on; then every scenario of the first one is trained on.
     Raises:
-        ValidationError: for a seed or a number of epochs that cannot be.
+        ValidationError: for a seed or a number of epochs that cannot be, or a snapshot that is to measure itself.
     """
-    run = _store(snapshot, by=by, name=name, seed=seed, epochs=epochs, probes=probes)
+    run = _store(snapshot, by=by, name=name, seed=seed, epochs=epochs, probes=probes, evaluate_on=evaluate_on)
     run.job = jobs.enqueue(KIND, {"run": run.pk}, title=_title(run), queue=Job.Queue.GPU, created_by=by)
     return _begin(run)
 
@@ -119,9 +121,10 @@ def store_run(
     seed: int = 1,
     epochs: int | None = None,
     probes: bool = True,
+    evaluate_on: Snapshot | None = None,
 ) -> RewardModelRun:
     """As `request_run`, but no worker is told: the caller runs the job itself."""
-    run = _store(snapshot, by=by, name=name, seed=seed, epochs=epochs, probes=probes)
+    run = _store(snapshot, by=by, name=name, seed=seed, epochs=epochs, probes=probes, evaluate_on=evaluate_on)
     run.job = Job.objects.create(
         kind=KIND, arguments={"run": run.pk}, title=_title(run), queue=Job.Queue.GPU, created_by=by
     )
@@ -129,17 +132,28 @@ def store_run(
 
 
 def _store(
-    snapshot: Snapshot, *, by: User | None, name: str, seed: int, epochs: int | None, probes: bool
+    snapshot: Snapshot,
+    *,
+    by: User | None,
+    name: str,
+    seed: int,
+    epochs: int | None,
+    probes: bool,
+    evaluate_on: Snapshot | None,
 ) -> RewardModelRun:
     if not 0 <= seed <= MOST_SEED:
         raise ValidationError(f"The seed {seed} is out of range. Use a whole number from 0 to {MOST_SEED}.")
     if epochs is not None and epochs < 1:
         raise ValidationError(f"{epochs} epochs train nothing. Use at least 1, or leave it empty.")
+    if evaluate_on == snapshot:
+        raise ValidationError("A model is not measured on what it was trained on. Choose another snapshot, or none.")
     parameters: dict[str, Any] = {"seed": seed} | ({} if epochs is None else {"epochs": epochs})
     if not probes:
         parameters["probes"] = False
     name = name.strip() or f"{snapshot.name}, seed {seed}"
-    return RewardModelRun.objects.create(name=name[:200], snapshot=snapshot, parameters=parameters, created_by=by)
+    return RewardModelRun.objects.create(
+        name=name[:200], snapshot=snapshot, evaluation_snapshot=evaluate_on, parameters=parameters, created_by=by
+    )
 
 
 def _begin(run: RewardModelRun) -> RewardModelRun:

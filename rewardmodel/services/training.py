@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotation.models import Snapshot
+from annotation.models.studies import OVERALL
 from earshot.accounts.services import record_action
 from earshot.formats.bundles import hash_files, pack_files, unpack_files
 from earshot.jobs import artefacts, programs
@@ -30,11 +31,11 @@ def run_training(held: RunningJob) -> None:
     Raises:
         ValueError: where the learning side is missing, or it refuses the snapshot, in a sentence for the job's page.
     """
-    run = RewardModelRun.objects.select_related("snapshot").get(pk=held.arguments["run"])
+    run = RewardModelRun.objects.select_related("snapshot", "evaluation_snapshot").get(pk=held.arguments["run"])
     if not run.is_registered:
         programs.require_learning_side()
         _train_and_register(held, run)
-    held.result |= {"run": run.pk, "content_hash": run.content_hash}
+    held.result = {"run": run.pk, "content_hash": run.content_hash, "overall": _overall(run)}
     programs.remove_run_folder(held.id)
 
 
@@ -42,14 +43,15 @@ def _train_and_register(held: RunningJob, run: RewardModelRun) -> None:
     folder = programs.run_folder(held.id)
     held.report(0.0, "Unpacking the snapshot")
     snapshot = unpack_snapshot(run.snapshot, folder)
+    apart = unpack_snapshot(run.evaluation_snapshot, folder) if run.evaluation_snapshot else snapshot
     model = folder / "model"
     with held.stretch(*TRAINING):
         run_child(held, train_command(run, snapshot, model))
     with held.stretch(*EVALUATING):
-        run_child(held, measure_command("evaluate", model, snapshot, "--cache", programs.cache_folder()))
+        run_child(held, measure_command("evaluate", model, apart, "--cache", programs.cache_folder()))
     if run.parameters.get("probes", True):
         with held.stretch(*PROBING):
-            run_child(held, measure_command("probe", model, snapshot, "--out", model / "probes.json"))
+            run_child(held, measure_command("probe", model, apart, "--out", model / "probes.json"))
     held.report(0.98, "Registering")
     register(held, run, model)
 
@@ -58,6 +60,8 @@ def train_command(run: RewardModelRun, snapshot: Path, model: Path) -> list[str]
     arguments: list[object] = [snapshot, "--out", model, "--seed", run.parameters["seed"]]
     if "epochs" in run.parameters:
         arguments += ["--epochs", run.parameters["epochs"]]
+    if run.evaluation_snapshot is not None:
+        arguments += ["--split", "all"]
     arguments += ["--cache", programs.cache_folder()]
     return programs.command("rewardmodel", "train", *arguments, spread=True)
 
@@ -76,6 +80,18 @@ def unpack_model(run: RewardModelRun, folder: Path) -> Path:
     """A registered model's folder on this machine."""
     with artefacts.local_copy(run.archive_sha256) as archive:
         return unpack_files(archive, folder / f"reward-model-{run.content_hash[:12]}")
+
+
+def _overall(run: RewardModelRun) -> dict[str, Any]:
+    """What scripts want to know of a finished training."""
+    told = run.report.get("heads", {}).get(OVERALL, {})
+    accuracy, ceiling = told.get("accuracy") or {}, told.get("ceiling") or {}
+    return {
+        "accuracy": accuracy.get("value"),
+        "accuracy_low": accuracy.get("low"),
+        "accuracy_high": accuracy.get("high"),
+        "ceiling": ceiling.get("value"),
+    }
 
 
 def register(held: RunningJob, run: RewardModelRun, model: Path) -> None:

@@ -36,10 +36,11 @@ def make_reward_model(snapshot: Snapshot | None = None, **fields) -> RewardModel
     """A registered one, as a training would have left it."""
     snapshot = snapshot or make_small_snapshot()
     number = RewardModelRun.objects.count() + 1
-    content = f"weights {number}".encode()
+    content, config = f"weights {number}", "{}"
+    identity = f"config.json {len(config)}\n{config}model.safetensors {len(content)}\n{content}".encode()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("config.json", "{}")
+        archive.writestr("config.json", config)
         archive.writestr("model.safetensors", content)
     job = Job.objects.create(
         kind="rewardmodel.train", title="Reward model", state="succeeded", created_by=fields.get("created_by")
@@ -49,7 +50,7 @@ def make_reward_model(snapshot: Snapshot | None = None, **fields) -> RewardModel
         "snapshot": snapshot,
         "parameters": {"seed": number},
         "job": job,
-        "content_hash": hashlib.sha256(content).hexdigest(),
+        "content_hash": hashlib.sha256(identity).hexdigest(),
         "archive_sha256": artefacts.put_bytes(packed.getvalue()),
         "size_bytes": len(packed.getvalue()),
         "code_version": "0.1.0",

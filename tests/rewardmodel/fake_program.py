@@ -98,7 +98,10 @@ def run_round(chosen) -> None:
     if os.environ.get("FAKE_ROUND_FAILS"):
         sys.exit("Guard entropy: the entropy in nats per token is 0.1, below 0.35.")
     take_steps(chosen.out, lambda step: {"reward": 0.5 + step / 20, "kl_nats_per_token": step / 80, "entropy": 1.0})
-    lineage = {"kind": "grpo", "parent": content_hash(chosen.policy), "seed": chosen.seed, "stopped": ""}
+    from earshot.formats.bundles import hash_files
+
+    judges = [{"hash": hash_files(folder, ["config.json", "model.safetensors"])} for folder in chosen.reward_model]
+    lineage = {"kind": "grpo", "parent": content_hash(chosen.policy), "seed": chosen.seed, "reward_models": judges}
     save_policy(
         chosen.out, {**lineage, "figures": {"step": chosen.steps}}, f"round {chosen.seed}, {chosen.steps} steps"
     )
@@ -106,8 +109,14 @@ def run_round(chosen) -> None:
 
 def evaluate_policy(chosen) -> None:
     gain = {"value": 1.21, "low": 0.95, "high": 1.47}
-    report = {"reward_gain_sd": {"overall": gain}, "kl_nats_per_token": {"total": 0.083}, "scenarios": 20}
+    heads = {"prosody": {"value": 0.6, "low": 0.2, "high": 1.0}, "overall": gain}
+    report = {"reward_gain_sd": gain, "reward_gains_sd": heads, "kl_nats_per_token": 0.083, "n_scenarios": 20}
+    report |= {"best_of_n": {"n": 9, "reward_gain_sd": {"value": 0.9, "low": 0.6, "high": 1.2}}}
+    report |= {"kl": {"plan": 0.01, "codes": 0.09}, "plan_accuracy": {"policy": 0.9, "reference": 0.85}}
+    if chosen.truth:
+        report |= {"truth_gain_sd": gain, "truth_gains_sd": {"overall": gain}}
     write(chosen.out, report)
+    emit(progress=1.0, result={"reward_gain_sd": 1.21, "kl_nats_per_token": 0.083})
 
 
 def speak(chosen) -> None:
@@ -147,7 +156,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--reward-model", type=Path, action="append")
         for option in ("--seed", "--epochs", "--steps", "--samples", "--per-text"):
             command.add_argument(option, type=int)
-        for option in ("--part", "--system"):
+        for option in ("--part", "--system", "--split", "--truth"):
             command.add_argument(option)
         command.add_argument("--kl-target", type=float)
 

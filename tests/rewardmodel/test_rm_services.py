@@ -4,6 +4,7 @@ import json
 import sys
 import zipfile
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -76,7 +77,8 @@ def test_a_training_registers_the_model_with_its_hash_its_report_and_its_curves(
     with artefacts.local_copy(run.archive_sha256) as archive, zipfile.ZipFile(archive) as packed:
         assert packed.namelist() == ["config.json", "model.safetensors", "report.json"]
         assert packed.read("model.safetensors") == b"weights of seed 7, epochs 3"
-    assert job.result["content_hash"] == run.content_hash
+    overall = {"accuracy": 0.79, "accuracy_low": 0.74, "accuracy_high": 0.84, "ceiling": 0.85}
+    assert job.result == {"run": run.pk, "content_hash": run.content_hash, "overall": pytest.approx(overall)}
     assert not (programs.run_folder(job.pk) / "model").exists()  # all of it is kept by hash
     assert list(AuditEntry.objects.filter(action__startswith="reward_model").values_list("action", "user")) == [
         ("reward_model.registered", person.pk),
@@ -108,7 +110,7 @@ def test_a_registered_model_is_left_as_it_is(snapshot, fake_learning):
     services.run_training(held)  # a job that starts once more
 
     assert RewardModelRun.objects.get().content_hash == hash_before
-    assert held.result == {"run": run.pk, "content_hash": hash_before}
+    assert (held.result["run"], held.result["content_hash"]) == (run.pk, hash_before)
 
 
 def test_a_model_of_another_snapshot_is_not_registered(snapshot, fake_learning, monkeypatch):
@@ -153,6 +155,18 @@ def test_what_the_program_refuses_stands_on_the_job(snapshot, fake_learning, mon
     job = train(services.store_run(snapshot, by=None))
 
     assert f"ended with status 2. Its last words: {words}" in job.error
+
+
+def test_a_model_measured_on_another_snapshot_learns_from_every_scenario(snapshot, fake_learning):
+    apart = make_small_snapshot()
+    run = services.store_run(snapshot, by=None, evaluate_on=apart)
+
+    job = train(run)
+
+    assert (job.state, run.evaluation_snapshot) == ("succeeded", apart)
+    assert training.train_command(run, Path("s"), Path("m"))[-4:-2] == ["--split", "all"]
+    with pytest.raises(ValidationError, match="not measured on what it was trained on"):
+        services.store_run(snapshot, by=None, evaluate_on=snapshot)
 
 
 def test_a_training_without_probes_runs_none(snapshot, fake_learning):

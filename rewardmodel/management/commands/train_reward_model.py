@@ -16,6 +16,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("snapshot", type=int, help="the snapshot's number, as in its address")
+        parser.add_argument("--evaluate-on", type=int, help="another snapshot to measure on (held-out scenarios)")
         parser.add_argument("--name", default="", help="what people call it (the snapshot's name and the seed)")
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--epochs", type=int, help="how often every judgment is seen")
@@ -23,12 +24,10 @@ class Command(BaseCommand):
         following.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        snapshot = Snapshot.objects.filter(pk=options["snapshot"]).first()
-        if snapshot is None:
-            raise CommandError(
-                f"There is no snapshot {options['snapshot']}. Its number is in its address, /snapshots/…/."
-            )
+        snapshot = _snapshot(options["snapshot"])
         asked = {name: options[name] for name in ("name", "seed", "epochs")} | {"probes": not options["no_probes"]}
+        if options["evaluate_on"] is not None:
+            asked["evaluate_on"] = _snapshot(options["evaluate_on"])
         ask = services.store_run if options["here"] else services.request_run
         try:
             run = ask(snapshot, by=following.find_person(options["by"]), **asked)
@@ -49,3 +48,10 @@ class Command(BaseCommand):
         if overall is not None:
             ceiling = overall.ceiling.words if overall.ceiling else f"cannot be said: {overall.no_ceiling}"
             self.stdout.write(f"  overall       {overall.accuracy.words}, ceiling {ceiling}")
+
+
+def _snapshot(number: int) -> Snapshot:
+    found = Snapshot.objects.filter(pk=number).first()
+    if found is None:
+        raise CommandError(f"There is no snapshot {number}. Its number stands in its address, /snapshots/…/.")
+    return found

@@ -1,0 +1,365 @@
+"""First policies, speech and rounds by the fake program: what is registered, imported, opened, and what is refused."""
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
+
+from annotation.models import Dialogue, DialogueImport, Scenario, Study, System
+from earshot.jobs import artefacts, programs
+from earshot.jobs.models import Job
+from policy.models import PolicyCheckpoint, Round, Speech
+from policy.services import commands, estimates, first, registry, rounds, scenarios, speeches
+from policy.services.plans import RoundPlan, SpeechPlan
+from tests.factories import join, make_dialogue, make_scenario, make_study, make_system, make_user
+from tests.policy.fake_round import make_policy, make_round, run_round
+from tests.rewardmodel.fake_learning import make_reward_model, make_small_snapshot, run_job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_first_policy_is_registered_with_its_files_and_lineage(fake_learning):
+    job = run_job(first.store_policy_job(name="policy-1", seed=4, by=None), first.run_policy)
+
+    policy = PolicyCheckpoint.objects.get()
+    assert (job.state, job.result["policy"], job.result["is_new"]) == ("succeeded", policy.pk, True)
+    assert (policy.system.name, policy.parent, policy.round) == ("policy-1", None, None)
+    assert (policy.lineage["program"]["kind"], policy.lineage["program"]["seed"]) == ("supervised", 4)
+    with artefacts.local_copy(policy.archive_sha256) as archive, zipfile.ZipFile(archive) as packed:
+        assert packed.namelist() == ["config.json", "lineage.json", "model.safetensors"]
+    assert list(job.metrics.filter(name="loss").values_list("step", flat=True)) == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_same_start_under_another_name_is_the_policy_there_is(fake_learning):
+    run_job(first.store_policy_job(name="policy-1", by=None), first.run_policy)
+
+    job = run_job(first.store_policy_job(name="policy-2", by=None), first.run_policy)
+
+    assert (PolicyCheckpoint.objects.get().system.name, job.result["is_new"]) == ("policy-1", False)
+
+
+def test_a_policy_does_not_change_and_keeps_its_files():
+    policy = make_policy()
+
+    with pytest.raises(ValidationError, match="is immutable"):
+        policy.save()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PolicyCheckpoint.objects.filter(pk=policy.pk).update(archive_sha256="")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PolicyCheckpoint.objects.filter(pk=policy.pk).update(parent=policy)  # a parent, but no round
+
+
+def test_a_round_goes_from_the_update_to_a_study_of_new_against_reference(fake_learning):
+    person = make_user("admin")
+    source = make_study(title="Warm or cold", overlap=2, language="en")
+    annotator = join(source)
+    source.dimensions.filter(key="immersion").delete()
+    model = make_reward_model(make_small_snapshot(source))
+    round = make_round(models=[model], by=person, samples=2, overlap=5, start_study=True)
+
+    job = run_round(round)
+
+    assert (job.state, job.error) == ("succeeded", "")
+    assert list(round.finished_stages) == ["update", "register", "speak", "import", "study"]
+    new, study = round.new_policy, round.study
+    assert (new.system.name, new.parent, new.round) == ("policy-r1", round.policy, round)
+    assert job.result == job.result | {"round": round.pk, "policy": new.pk, "study": study.pk}
+    assert [speech.policy for speech in rounds.speeches_of(round)] == [new, round.policy]
+    assert Dialogue.objects.filter(system=new.system).count() == 4  # two held-out texts, one scenario each, twice
+    assert {row.dialogues_new for row in DialogueImport.objects.all()} == {4}
+    assert (study.title, study.overlap, study.state) == (f"Warm or cold, round {round.pk}", 5, "running")
+    assert "policy" not in study.title
+    assert list(study.dimensions.values_list("key", flat=True)) == ["prosody", "emotional_continuity", "overall"]
+    assert set(study.members.all()) == {person, annotator}
+    pairs = list(study.pairs.all())
+    assert len(pairs) == 4
+    for pair in pairs:
+        assert {pair.dialogue_a.system, pair.dialogue_b.system} == {new.system, round.policy.system}
+        assert (
+            pair.dialogue_a.dialogue_id[-1] == pair.dialogue_b.dialogue_id[-1]
+        )  # first with first, second with second
+    assert [pair.dialogue_a.system == new.system for pair in pairs] == [True, False, True, False]
+    assert not study.is_simulated
+    assert list(job.metrics.filter(name="reward").values_list("step", flat=True)) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_round_s_policy_names_all_that_it_comes_from(fake_learning):
+    models = [make_reward_model(make_small_snapshot()) for _ in range(2)]
+    held_out = make_reward_model(make_small_snapshot())
+    round = make_round(models=models, held_out=held_out, seed=9)
+
+    run_round(round)
+
+    lineage = round.new_policy.lineage
+    assert lineage == lineage | {
+        "round": round.pk,
+        "policy": round.policy.content_hash,
+        "reward_models": [model.content_hash for model in models],
+        "held_out_reward_model": held_out.content_hash,
+        "snapshots": [model.snapshot.content_id for model in models],
+        "studies": [model.snapshot.study_id for model in models],
+    }
+    assert lineage["program"]["parent"] == round.policy.content_hash
+    assert lineage["parameters"]["seed"] == 9
+
+
+@pytest.mark.parametrize(
+    ("told", "lineage", "lacking"),
+    [
+        ({"kind": "grpo", "seed": 0, "code": {"package": "1"}, "bank": "b"}, {}, "files"),
+        ({"kind": "grpo", "code": {}, "bank": "b", "files": {"a": "b"}}, {}, "seed, code"),
+        (
+            {"kind": "grpo", "seed": 1, "code": {"p": "1"}, "bank": "b", "files": {"a": "b"}},
+            {"policy": "a", "reward_models": ["m", ""], "snapshots": ["s"], "studies": []},
+            "reward_models, studies",
+        ),
+    ],
+)
+def test_an_incomplete_lineage_does_not_register(told, lineage, lacking):
+    with pytest.raises(ValueError, match=f"its lineage lacks {lacking}\\."):
+        registry.refuse_incomplete(told, lineage)
+
+
+def test_a_checkpoint_of_another_policy_is_not_registered(fake_learning):
+    round = make_round()
+    other = make_policy("policy-other")
+    Round.objects.filter(pk=round.pk).update(policy=other)
+    folder = programs.run_folder(round.job_id)
+    registry.unpack_policy(round.policy, folder).rename(folder / f"policy-{other.content_hash[:12]}")
+
+    job = run_round(round)
+
+    assert job.state == "failed"
+    assert "but the round began with" in job.error
+    assert (round.new_policy, Speech.objects.count()) == (None, 0)
+
+
+def test_a_round_that_a_guard_stops_fails_with_the_guard_s_words_and_goes_on_later(fake_learning, monkeypatch):
+    round = make_round()
+    monkeypatch.setenv("FAKE_ROUND_FAILS", "1")
+
+    failed = run_round(round)
+    assert (failed.state, round.state, round.next_stage) == ("failed", "failed", Round.Stage.UPDATE)
+    assert "Guard entropy: the entropy in nats per token is 0.1, below 0.35." in failed.error
+    monkeypatch.delenv("FAKE_ROUND_FAILS")
+    Job.objects.filter(pk=failed.pk).update(state="queued")
+    run_round(round)
+
+    assert (round.state, round.new_policy.system.name) == ("done", "policy-r1")
+
+
+@pytest.mark.parametrize("stage", ["REGISTER", "SPEAK", "IMPORT", "STUDY"])
+def test_a_round_broken_off_before_any_stage_goes_on_there_and_doubles_nothing(fake_learning, monkeypatch, stage):
+    round = make_round()
+
+    def break_off(*_):
+        raise ValueError("The disk is full. Make room.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rounds, f"_{stage.lower()}", break_off)
+        assert run_round(round).error == "The disk is full. Make room."
+    Job.objects.filter(pk=round.job_id).update(state="queued")
+    taken = sorted((programs.run_folder(round.job_id) / "new" / "run").iterdir())
+    job = run_round(round)
+
+    assert (job.state, round.state) == ("succeeded", "done")
+    assert len(taken) == 6  # the update was not made again
+    assert PolicyCheckpoint.objects.count() == 2
+    assert (DialogueImport.objects.count(), Dialogue.objects.count()) == (2, 4)
+    assert (Study.objects.filter(pk=round.study_id).count(), round.study.pairs.count()) == (1, 2)
+
+
+def test_an_import_that_a_dead_worker_left_behind_is_taken_over(fake_learning, monkeypatch, settings):
+    settings.JOB_HEARTBEAT_SECONDS, settings.JOB_SILENCE_SECONDS, settings.REAPER_SECONDS = 0.1, 0.5, 0.1
+    round = make_round()
+
+    def die(held):
+        raise SystemExit("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("policy.services.speaking.ingest.run_import", die)
+        with pytest.raises(SystemExit):
+            run_round(round)
+    left = DialogueImport.objects.get().job
+    assert (left.state, Job.objects.get(pk=round.job_id).state) == ("running", "running")
+    Job.objects.filter(pk=round.job_id).update(state="queued")
+
+    job = run_round(round)
+
+    assert (job.state, round.study.pairs.count()) == ("succeeded", 2)
+    left.refresh_from_db()
+    assert (left.state, left.fence) == ("succeeded", 2)
+    assert DialogueImport.objects.count() == 2
+
+
+def test_a_cancelled_round_cancels_the_import_inside_it(fake_learning, monkeypatch):
+    round = make_round()
+    real = rounds.speaking.ingest.run_import
+
+    def cancel_first(importing):
+        Job.objects.filter(pk=round.job_id).update(cancel_requested=True)
+        importing.within._written_at = importing._written_at = float("-inf")
+        real(importing)
+
+    monkeypatch.setattr("policy.services.speaking.ingest.run_import", cancel_first)
+    job = run_round(round)
+
+    assert (job.state, DialogueImport.objects.get().job.state) == ("cancelled", "cancelled")
+    assert Dialogue.objects.count() == 0
+
+
+def test_a_study_of_simulated_votes_makes_the_next_one_simulated(fake_learning):
+    model = make_reward_model(make_small_snapshot(is_simulated=True))
+    round = make_round(models=[model])
+
+    run_round(round)
+
+    assert (round.is_simulated, round.study.is_simulated, round.study.state) == (True, True, "draft")
+
+
+def test_a_round_on_scenarios_of_the_catalogue_speaks_those(fake_learning):
+    for part in ("train", "held_out"):
+        turns = [{"scenario_turn": 0, "role": "user", "text": "question 0"}]
+        make_scenario(scenario_id=f"practice-x-{part}", tags=["practice", part], turns=turns, arc=["joy"])
+    held_out = Scenario.objects.get(scenario_id="practice-x-held_out")
+    folder = programs.run_folder("some-job")
+    written = scenarios.write_scenarios(folder / "scenarios", "held_out")
+    row = (written / "scenarios.jsonl").read_text()
+
+    assert row.count("\n") == 1
+    assert '"arc": ["joy"]' in row
+    assert scenarios.practice_scenarios("held_out") == [held_out]
+    assert estimates.estimate_round(RoundPlan(system="x", catalogue=True, samples=3, overlap=2)).n_votes == 6
+
+
+def test_a_round_is_refused_before_it_begins():
+    policy, model = make_policy(), make_reward_model()
+    unready = make_reward_model(registered_at=None, content_hash="", archive_sha256="")
+    plan = RoundPlan(system="policy-r1")
+    make_system("taken")
+
+    for problem, asked in (
+        ("needs at least one reward model", ([], plan)),
+        ("is done, not ready", ([unready], plan)),
+        ("A system is called 'taken' already", ([model], RoundPlan(system="taken"))),
+        ("0 is out of range for steps", ([model], RoundPlan(system="policy-r1", steps=0))),
+        ("A KL target of 0 cannot be", ([model], RoundPlan(system="policy-r1", kl_target=0))),
+        ("no scenario with the tags practice and train", ([model], RoundPlan(system="policy-r1", catalogue=True))),
+    ):
+        with pytest.raises(ValidationError, match=problem):
+            rounds.request_round(policy, *asked, by=None)
+    with pytest.raises(ValidationError, match="so it cannot be held out"):
+        rounds.request_round(policy, [model], plan, by=None, held_out_reward_model=model)
+
+    assert (Round.objects.count(), Job.objects.filter(kind=rounds.KIND).count()) == (0, 0)
+
+
+def test_a_name_that_another_system_takes_meanwhile_fails_the_round(fake_learning):
+    round = make_round()
+    make_dialogue(system=make_system("policy-r1"))
+
+    job = run_round(round)
+
+    assert job.error == "Another system is called 'policy-r1' meanwhile. Start anew under another name."
+
+
+def test_a_policy_speaks_and_a_study_of_its_own_dialogues_opens(fake_learning):
+    policy, person = make_policy(), make_user("admin")
+    study = {"title": "Which would you rather be in?", "overlap": 1, "is_simulated": True, "start": True}
+    plan = SpeechPlan(part="train", per_text=1, samples=3, seed=2)
+
+    speech = speeches.store_speech(policy, plan, by=person, study=study)
+    job = run_job(speech.job, speeches.run_speech)
+    speech.refresh_from_db()
+
+    assert (job.state, job.error, job.result["dialogues"]) == ("succeeded", "", 9)
+    assert Dialogue.objects.filter(system=policy.system).count() == 9
+    assert (speech.study.pairs.count(), speech.study.state, speech.study.is_simulated) == (9, "running", True)
+    a_first = [pair.dialogue_a.pk < pair.dialogue_b.pk for pair in speech.study.pairs.order_by("pk")]
+    assert a_first == [True, False] * 4 + [True]
+
+
+def test_a_study_needs_two_dialogues_of_a_scenario():
+    study = {"title": "t", "overlap": 1, "is_simulated": False, "start": False}
+
+    with pytest.raises(ValidationError, match="A pair needs two dialogues"):
+        speeches.request_speech(make_policy(), SpeechPlan(samples=1), by=None, study=study)
+
+
+def test_the_estimate_of_a_round_counts_pairs_votes_and_listening():
+    estimate = estimates.estimate_round(RoundPlan(system="x", steps=30, per_text=2, samples=1, overlap=3))
+
+    n_texts = estimates.n_texts("held_out")
+    assert (estimate.n_scenarios, estimate.n_pairs, estimate.n_votes) == (2 * n_texts, 2 * n_texts, 6 * n_texts)
+    assert estimate.listening_hours == pytest.approx(6 * n_texts * 50 / 3600)
+    assert estimate.seconds == 20 + 30 + 4 * n_texts * 1.5
+    assert "no round was done here yet" in estimate.basis
+
+
+def test_the_update_s_command_names_everything_and_spreads_over_processes(settings):
+    settings.TRAIN_PROCESSES = 2
+    names = [Path(name) for name in ("start", "model", "held-out", "new", "report.json")]
+    folders = commands.RoundFolders(names[0], [names[1]], *names[2:])
+    plan = RoundPlan(system="x", steps=9, seed=3, per_text=4)
+    cache = ["--cache", str(programs.cache_folder())]
+    judges = ["--reward-model", "model", "--held-out-reward-model", "held-out"]
+
+    update = commands.update(folders, plan, None)
+    evaluate = commands.evaluate(folders, plan, Path("apart"), is_simulated=True)
+
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    expected = [*launcher, "policy", "round", "--policy", "start", *judges, "--part", "train", "--out", "new"]
+    assert update == [*expected, "--steps", "9", "--seed", "3", "--kl-target", "0.1", *cache]
+    expected = [sys.executable, "-m", "policy", "evaluate", "new", "--reference", "start", *judges]
+    expected += ["--scenarios", "apart", "--per-text", "4", "--seed", "3", "--truth", commands.TRUTH]
+    assert evaluate == [*expected, "--out", "report.json", *cache]
+
+
+def test_a_checkpoint_rewarded_by_another_model_is_not_registered():
+    lineage = {"policy": "p", "reward_models": ["m"]}
+
+    with pytest.raises(ValueError, match="rewarded by other, but the round chose m"):
+        registry.refuse_strange({"parent": "p", "reward_models": [{"hash": "other"}]}, lineage)
+    registry.refuse_strange({"parent": "p", "reward_models": [{"hash": "m"}]}, lineage)
+
+
+def test_speaking_is_never_spread(tmp_path, settings):
+    settings.TRAIN_PROCESSES = 2
+
+    command = commands.speak(tmp_path, tmp_path / "o", system="s", plan=SpeechPlan(), scenarios=None)
+
+    assert command[:4] == [sys.executable, "-m", "policy", "speak"]
+
+
+def test_the_commands_make_a_policy_have_it_speak_and_run_a_round(fake_learning, capsys):
+    model = make_reward_model()
+
+    call_command("make_policy", "policy-1", "--here")
+    policy = PolicyCheckpoint.objects.get()
+    call_command("speak_policy", policy.pk, "--per-text", "1", "--samples", "2", "--study", "Which one?", "--here")
+    arguments = ["--reward-model", str(model.pk), "--system", "policy-r1", "--per-text", "1", "--start-study", "--here"]
+    call_command("start_round", policy.pk, *arguments)
+
+    printed = capsys.readouterr().out
+    round = Round.objects.get()
+    assert f"Registered policy {policy.pk} 'policy-1'" in printed
+    assert "6 dialogues" in printed
+    assert f"Round {round.pk} 'policy-1 → policy-r1' is done" in printed
+    assert f"study   {round.study.pk}" in printed
+    assert "KL      0.083 nats per token" in printed
+    assert (System.objects.count(), round.study.state) == (2, "running")
+
+
+def test_the_commands_refuse_who_may_not_and_what_is_not_there():
+    researcher = make_user("researcher")
+
+    with pytest.raises(CommandError, match="No admin has the address"):
+        call_command("make_policy", "policy-1", "--by", researcher.email)
+    with pytest.raises(CommandError, match="There is no policy 7"):
+        call_command("start_round", 7, "--system", "x", "--reward-model", "1")
+    with pytest.raises(CommandError, match="There is no reward model 7"):
+        call_command("start_round", make_policy().pk, "--system", "x", "--reward-model", "7")
