@@ -1,12 +1,11 @@
 """How a dialogue will be said, worked out before a sound is made: which phrase when, and its realised delivery.
 
 Codes are relative to recordings that differ, so the same codes are realised differently from phrase to phrase. What
-is realised is what listeners judge: pitch level and spread, pace, energy and gaps, relative to the voice.
+is realised is what listeners judge: pitch level and spread (weighted by amplitude), pace, energy and gaps, relative to
+the voice.
 """
 
-import json
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from earshot.acoustics.vocoder import FRAME_SECONDS, Prosody, change_f0
-from policy.learning.bank import FRAME_SAMPLES, RATE, Bank, Phrase, active_frame_powers
+from policy.learning.bank import FRAME_SAMPLES, RATE, Bank, Phrase
 from policy.learning.codes import Codes, check_codes, code_values
-from policy.learning.scenarios import EMOTIONS, N_OPENERS, Scenario
+from policy.learning.scenarios import Scenario
+from policy.learning.voices import Measures, key
 
 LEAD_SECONDS = 0.3  # silence at both ends of a dialogue
 USER_GAP_SECONDS = 0.5  # before each user turn but the first
@@ -27,7 +27,6 @@ OPENER_GAP_SECONDS = 0.15  # between opener and sentence
 EDGE_SECONDS = 0.03  # silence at either end of each recorded phrase; it counts towards the pause beside it
 SEMITONES = 12 / math.log(2)  # per unit of ln F0
 SMALLEST_SPREAD = 0.2  # semitones; a phrase with hardly a voiced frame has no logarithm of its spread
-MEASURES_VERSION = 1
 
 # How the user says a turn: semitones of level, and as ratios what the table in docs/practice-world.md gives in logs.
 USER_PROSODY = {
@@ -37,8 +36,6 @@ USER_PROSODY = {
     "worry": Prosody(3.0, math.exp(-0.4), math.exp(0.18), -2.0),
     "anger": Prosody(-0.5, math.exp(0.5), math.exp(0.1), 5.0),
 }
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Turn(NamedTuple):
@@ -74,13 +71,12 @@ class Planner:
     """Plans dialogues of one bank.
 
     Args:
-        cache_dir: where the levels of all phrases are kept under the bank's hash; measured anew if left out.
+        cache_dir: where the bank's measures are kept; measured anew if left out.
     """
 
     def __init__(self, bank: Bank, cache_dir: Path | None = None) -> None:
         self._bank = bank
-        self._measures = _measures(bank, cache_dir)
-        self._tracks: dict[str, FloatArray] = {}
+        self._measures = Measures(bank, cache_dir)
         self._melodies: dict[tuple[object, ...], tuple[float, float]] = {}
 
     def plan(self, scenario: Scenario, codes: Codes) -> Plan:
@@ -119,39 +115,31 @@ class Planner:
 
     def mean_log_f0(self, phrase: Phrase) -> float:
         """Of the phrase as it was recorded: what its range is scaled about."""
-        return float(np.log(self._track(phrase)).mean())
+        return self._measures.melody(phrase).mean_log_f0
 
     def _realised(self, phrases: tuple[Phrase, ...], prosody: Prosody) -> dict[str, float]:
-        voice = self._measures["voices"][phrases[0].voice]
+        voice = self._measures.voices[phrases[0].voice]
         level, spread = self._melody(phrases, prosody)
-        levels = [self._measures["phrases"][_key(phrase)] for phrase in phrases]
-        power = sum(power * frames for power, frames in levels) / sum(frames for _, frames in levels)
         rate = sum(phrase.n_syllables for phrase in phrases) / sum(phrase.seconds for phrase in phrases)
+        power = self._measures.active_power(phrases)
         return {
-            "level_st": round(level - voice["mean_log_f0"] * SEMITONES, 4),
+            "level_st": round(level - voice.log_f0 * SEMITONES, 4),
             "spread": round(spread, 4),
-            "log_rate": round(math.log(rate * prosody.pace_ratio / voice["mean_rate"]), 4),
-            "energy_db": round(10 * math.log10(power) - voice["mean_level_db"] + prosody.energy_db, 4),
+            "log_rate": round(math.log(rate * prosody.pace_ratio / voice.rate), 4),
+            "energy_db": round(10 * math.log10(power) - voice.level_db + prosody.energy_db, 4),
         }
 
     def _melody(self, phrases: tuple[Phrase, ...], prosody: Prosody) -> tuple[float, float]:
         """Mean and standard deviation of log F0 in semitones: remembered, because pace and energy do not change it."""
-        key = (*map(_key, phrases), prosody.level_semitones, prosody.range_ratio)
-        if key not in self._melodies:
-            tracks = [change_f0(self._track(phrase), prosody, self.mean_log_f0(phrase)) for phrase in phrases]
-            tones = np.log(np.concatenate(tracks)) * SEMITONES
-            self._melodies[key] = float(tones.mean()), max(float(tones.std()), SMALLEST_SPREAD)
-        return self._melodies[key]
-
-    def _track(self, phrase: Phrase) -> FloatArray:
-        """Its voiced frames, Hz. Raises ValueError if there is none."""
-        key = _key(phrase)
-        if key not in self._tracks:
-            f0 = phrase.f0
-            if not f0.any():
-                raise ValueError(f"Nothing in {phrase.text!r} is voiced; record it again.")
-            self._tracks[key] = f0[f0 > 0]
-        return self._tracks[key]
+        name = (*map(key, phrases), prosody.level_semitones, prosody.range_ratio)
+        if name not in self._melodies:
+            melodies = [self._measures.melody(phrase) for phrase in phrases]
+            f0 = [change_f0(melody.f0, prosody, melody.mean_log_f0) for melody in melodies]
+            tones, weights = np.log(np.concatenate(f0)) * SEMITONES, np.concatenate([m.amplitude for m in melodies])
+            level = float(np.average(tones, weights=weights))
+            spread = math.sqrt(float(np.average((tones - level) ** 2, weights=weights)))
+            self._melodies[name] = level, max(spread, SMALLEST_SPREAD)
+        return self._melodies[name]
 
 
 class _TimeLine:
@@ -187,35 +175,3 @@ def stretched_frames(n_frames: int, pace_ratio: float) -> int:
     """How many frames vocoder.stretch makes of so many, by the same sums."""
     end = np.cumsum(np.full(n_frames, FRAME_SECONDS / pace_ratio))[-1]
     return len(np.arange(0.0, end - FRAME_SECONDS / 2, FRAME_SECONDS))
-
-
-def _key(phrase: Phrase) -> str:
-    return f"{phrase.recording.path.stem}@{phrase.start}"
-
-
-def _measures(bank: Bank, cache_dir: Path | None) -> dict[str, Any]:
-    """What is typical of each voice, and [mean power, number] of the active frames of each phrase."""
-    path = cache_dir and cache_dir / f"measures-{MEASURES_VERSION}-{bank.content_hash[:16]}.json"
-    if path and path.exists():
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    phrases = [phrase for text in bank.texts() for phrase in text.phrases]
-    users = sorted({text.user_voice for text in bank.texts()})
-    phrases += [bank.opener(voice, emotion, i) for voice in users for emotion in EMOTIONS for i in range(N_OPENERS)]
-    powers = {_key(phrase): active_frame_powers(phrase.samples) for phrase in phrases}
-    measures = {
-        "voices": {
-            voice: {
-                "mean_log_f0": bank.mean_log_f0(voice),
-                "mean_rate": bank.mean_rate(voice),
-                "mean_level_db": bank.mean_level_db(voice),
-            }
-            for voice in bank.voices
-        },
-        "phrases": {key: [float(power.mean()), len(power)] for key, power in powers.items()},
-    }
-    if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}.draft")
-        draft.write_text(json.dumps(measures), encoding="utf-8")
-        draft.replace(path)
-    return measures

@@ -45,12 +45,11 @@ MAX_WORDS = 24  # of one given position; a longer turn is cut, its opener stands
 NO_WORD = 0
 NO_BIN = 0
 BINS = 5
-USUAL_SPREAD = 3.9  # semitones, of the assistants' recordings; spreads are binned as ln(spread / 3.9)
+USUAL_SPREAD = 3.3  # semitones, of the assistants' recordings; spreads are binned as ln(spread / 3.3)
 # Edges of the bins: between the emotions' means for the user's turns, quintiles of the bank for the base recordings.
 USER_EDGES = ((-1.5, -0.1, 1.5, 3.6), (-0.35, -0.12, 0.12, 0.35), (-0.15, -0.04, 0.04, 0.11), (-2.6, -0.7, 1.8, 4.3))
-BASE_EDGES = ((-0.5, -0.2, 0.2, 0.55), (-0.16, -0.06, 0.02, 0.14), (-0.12, -0.03, 0.02, 0.09))
+BASE_EDGES = ((-0.33, -0.08, 0.13, 0.33), (-0.12, -0.05, 0.02, 0.1), (-0.11, -0.03, 0.02, 0.09))
 N_BINS = 1 + BINS * (len(USER_EDGES) + len(BASE_EDGES))
-USUAL_SPREAD = 3.9  # semitones, of the bank's recordings; spreads are binned relative to it
 
 Delivery = Mapping[str, Any]
 DeliveryOf = Callable[[Scenario, np.ndarray], Delivery]

@@ -98,7 +98,7 @@ def test_utility_is_taken_from_the_construction_and_overall_is_its_mean():
 
 
 def test_utility_of_a_practice_dialogue_is_what_the_listener_makes_of_its_delivery():
-    said = {"level_st": 0.0, "spread": 3.9, "log_rate": 0.0, "energy_db": 0.0}
+    said = {"level_st": 0.0, "spread": 3.3, "log_rate": 0.0, "energy_db": 0.0}
     reply = [said | {"pause_s": 0.45}, said | {"pause_s": 0.2, "level_st": 1.3}]
     delivery = {"user": [said], "assistant": [reply]}
     dialogue = make_dialogue(make_scenario(arc=["calm"]), meta={"delivery": delivery})

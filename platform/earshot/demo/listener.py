@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-USUAL_SPREAD = 3.9  # semitones: the mean of the assistants' recordings
+USUAL_SPREAD = 3.3  # semitones: the mean of the assistants' recordings
 USUAL_GAP = 0.45  # seconds
 
 
