@@ -112,7 +112,7 @@ def _amplitudes(recording: Recording) -> npt.NDArray[np.float32]:
     energy = np.concatenate([[0.0], np.cumsum(np.square(recording.samples, dtype=np.float64))])
     centres = np.arange(len(recording.f0)) * FRAME_SAMPLES
     ends = [np.clip(centres + half, 0, len(energy) - 1) for half in (-WINDOW_SAMPLES // 2, WINDOW_SAMPLES // 2)]
-    return np.sqrt((energy[ends[1]] - energy[ends[0]]) / WINDOW_SAMPLES).astype(np.float32)
+    return np.asarray(np.sqrt((energy[ends[1]] - energy[ends[0]]) / WINDOW_SAMPLES), dtype=np.float32)
 
 
 def _keep(path: Path, amplitudes: dict[str, npt.NDArray[np.float32]], table: dict[str, Any]) -> None:
