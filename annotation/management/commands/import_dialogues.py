@@ -1,7 +1,5 @@
 """manage.py import_dialogues FOLDER: check a dialogue manifest, then import it. See docs/importing.md."""
 
-import sys
-import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -10,13 +8,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotation.models import DialogueImport
 from annotation.services import ingest
-from earshot.accounts.models import User
 from earshot.formats.manifest import ManifestError, Problem
+from earshot.jobs import following
 from earshot.jobs import services as jobs
 from earshot.jobs.models import Job
 
-LOOK_SECONDS = 0.5
-PATIENCE_SECONDS = 20.0  # then we say that no worker seems to be there
 SHOWN_PROBLEMS = 100
 
 
@@ -35,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--by", metavar="E-MAIL", help="the researcher or admin who imports")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        importer = _find_importer(options["by"])
+        importer = following.find_person(options["by"])
         try:
             manifest = ingest.check_folder(options["folder"])
         except ManifestError as error:
@@ -56,39 +52,13 @@ class Command(BaseCommand):
             if options["no_wait"]:
                 self.stdout.write(f"Import {dialogue_import.pk} waits for a worker (job {dialogue_import.job_id}).")
                 return
-            self._follow(_job_of(dialogue_import))
+            following.watch(self, _job_of(dialogue_import))
         self._tell_result(dialogue_import)
 
     def _run_here(self, job: Job) -> None:
         with jobs.running(job.pk, job.fence) as held:
             if held is not None:
                 ingest.run_import(held)
-
-    def _follow(self, job: Job) -> None:
-        """Show the job's progress until it ends."""
-        began, told_to_wait, last = time.monotonic(), False, ""
-        try:
-            while not job.is_finished:
-                line = f"{job.progress:4.0%}  {job.message or job.get_state_display()}"
-                last = self._show_progress(line, last)
-                if job.started_at is None and not told_to_wait and time.monotonic() - began > PATIENCE_SECONDS:
-                    self.stderr.write("No worker has taken the job yet. Start one (make run), or use --here.")
-                    told_to_wait = True
-                time.sleep(LOOK_SECONDS)
-                job.refresh_from_db()
-        except KeyboardInterrupt:
-            raise CommandError(f"The job {job.pk} goes on without you; its page shows how far it is.") from None
-        self._show_progress("", last)
-
-    def _show_progress(self, line: str, last: str) -> str:
-        if line == last:
-            return last
-        if sys.stderr.isatty():
-            self.stderr.write(f"\r{line[:100]:<100}" if line else "\r" + " " * 100 + "\r", ending="")
-            self.stderr.flush()
-        elif line:
-            self.stderr.write(line)
-        return line
 
     def _tell_result(self, dialogue_import: DialogueImport) -> None:
         dialogue_import.refresh_from_db()
@@ -113,15 +83,6 @@ class Command(BaseCommand):
             self.stderr.write(f"{'':<{places}}  {'':<{fields}}  → {remedy}")
         if len(rows) > len(shown):
             self.stderr.write(f"… and {len(rows) - len(shown)} more.")
-
-
-def _find_importer(email: str | None) -> User | None:
-    if email is None:
-        return None
-    user = User.objects.filter(email__iexact=email).first()
-    if user is None or not user.is_researcher:
-        raise CommandError(f"No researcher or admin has the address {email!r}. Correct it, or leave --by out.")
-    return user
 
 
 def _job_of(dialogue_import: DialogueImport) -> Job:

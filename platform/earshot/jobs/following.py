@@ -47,6 +47,12 @@ def run_here(job: Job, body: Callable[[RunningJob], object]) -> None:
 
 def follow(command: BaseCommand, job: Job) -> None:
     """Show the job's progress until it ends. Raises: CommandError, unless it succeeded."""
+    watch(command, job)
+    check(job)
+
+
+def watch(command: BaseCommand, job: Job) -> None:
+    """Show the job's progress until it ends, well or not."""
     began, told_to_wait, last = time.monotonic(), False, ""
     try:
         while not job.is_finished:
@@ -59,7 +65,6 @@ def follow(command: BaseCommand, job: Job) -> None:
     except KeyboardInterrupt:
         raise CommandError(f"The job {job.pk} goes on without you; its page shows how far it is.") from None
     _show(command, "", last)
-    check(job)
 
 
 def check(job: Job) -> None:
