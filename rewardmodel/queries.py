@@ -132,7 +132,7 @@ def overall_of(run: RewardModelRun) -> Head | None:
 def _heads(run: RewardModelRun) -> tuple[Head, ...]:
     names = dict(run.snapshot.study.dimensions.values_list("key", "name"))
     found = [_head(key, told, names) for key, told in run.report.get("heads", {}).items()]
-    order = {key: place for place, key in enumerate([OVERALL, *names])}
+    order = {key: place for place, key in enumerate(names, start=1)} | {OVERALL: 0}
     known = [head for head in found if head is not None]
     return tuple(sorted(known, key=lambda head: order.get(head.key, len(order))))
 

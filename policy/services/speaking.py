@@ -3,7 +3,6 @@
 import time
 from pathlib import Path
 
-from django.db import transaction
 from django.utils import timezone
 
 from annotation.models import Dialogue, DialogueImport
@@ -44,12 +43,15 @@ def import_speech(held: RunningJob, speech: Speech, folder: Path) -> None:
     """
     if speech.dialogue_import is None:
         manifest = ingest.check_folder(speech_folder(speech, folder))
-        dialogue_import = ingest.store_folder_import(manifest, created_by=speech.created_by)
-        with transaction.atomic():
+
+        def claim(dialogue_import: DialogueImport) -> None:
             held.lock()
             speech.dialogue_import = dialogue_import
             speech.dialogue_ids = [dialogue.dialogue_id for dialogue in manifest.dialogues]
             speech.save(update_fields=["dialogue_import", "dialogue_ids"])
+
+        ingest.store_folder_import(manifest, created_by=speech.created_by, claim=claim)
+    assert speech.dialogue_import is not None
     run_import(held, speech.dialogue_import)
 
 

@@ -1,7 +1,7 @@
 """How an import begins: an archive in the store, a row that names it, and a job."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,14 @@ def start_folder_import(manifest: Manifest, *, created_by: User | None = None) -
         return start_import(archive, name=_folder_name(manifest), created_by=created_by)
 
 
-def store_folder_import(manifest: Manifest, *, created_by: User | None = None) -> DialogueImport:
-    """As `start_folder_import`, but no worker is told: the caller runs the job itself."""
+def store_folder_import(
+    manifest: Manifest, *, created_by: User | None = None, claim: Callable[[DialogueImport], None] | None = None
+) -> DialogueImport:
+    """As `start_folder_import`, but no worker is told: the caller runs the job itself.
+
+    Args:
+        claim: what the caller writes of it in the same transaction, so that neither stands without the other.
+    """
     with _packed(manifest) as archive:
         kept = _keep_archive(archive)
     with transaction.atomic():
@@ -68,6 +74,8 @@ def store_folder_import(manifest: Manifest, *, created_by: User | None = None) -
             kind=KIND, arguments=arguments, title=_title(dialogue_import), created_by=created_by
         )
         _begin(dialogue_import)
+        if claim is not None:
+            claim(dialogue_import)
     return dialogue_import
 
 
