@@ -21,6 +21,7 @@ OVERSAMPLING = 4
 FULL_SCALE = 0.9999  # 16-bit full scale is 0.99997; what reaches this far has met the converter's end
 SHORTEST_CLIP = 3  # samples
 _BLOCK_FRAMES = 65_536
+_PEAK_BLOCK_FRAMES = 4_096  # few enough that most of a short sound, too, is too quiet to hold the peak
 
 Samples = NDArray[np.float32]
 
@@ -96,8 +97,8 @@ def true_peak_dbtp(samples: Samples) -> float:
     half_width = 16  # samples to each side
     taps = signal.firwin(2 * half_width * OVERSAMPLING + 1, 1 / OVERSAMPLING, window=("kaiser", 8.0)) * OVERSAMPLING
     largest_gain = max(float(np.abs(taps[phase::OVERSAMPLING]).sum()) for phase in range(OVERSAMPLING))
-    starts = range(0, len(samples), _BLOCK_FRAMES)
-    reach = [(max(0, start - 2 * half_width), start + _BLOCK_FRAMES + 2 * half_width) for start in starts]
+    starts = range(0, len(samples), _PEAK_BLOCK_FRAMES)
+    reach = [(max(0, start - 2 * half_width), start + _PEAK_BLOCK_FRAMES + 2 * half_width) for start in starts]
     block_peaks = [_peak(samples[low:high]) for low, high in reach]
     highest = max(block_peaks, default=0.0)
     for index in np.argsort(block_peaks)[::-1]:
