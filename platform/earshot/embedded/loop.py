@@ -91,7 +91,7 @@ class LoopSupervisor(Supervisor):
 
 
 class Printer:
-    """Passes on what a process prints, but for its last line."""
+    """Passes on what a process prints, but for a last line that is a JSON object."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -104,7 +104,9 @@ class Printer:
         for line in self.process.stdout:
             if self.held:
                 print(self.held, end="", flush=True)
-            self.held = line
+            self.held = line if line.startswith("{") else ""
+            if not self.held:
+                print(line, end="", flush=True)
 
     def finish(self) -> str:
         """Wait for the end of the output; return its last line. After a failure it is printed too."""

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from django.core.management.base import BaseCommand, CommandError
 
 from earshot.accounts.models import User
+from earshot.embedded.progress import ProgressLine
 from earshot.jobs import services
 from earshot.jobs.models import Job
 from earshot.jobs.services import RunningJob
 
 LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 20.0  # then we say that no worker seems to be there
-LINE = 100
+BAR = 20  # characters
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -53,10 +54,10 @@ def follow(command: BaseCommand, job: Job) -> None:
 
 def watch(command: BaseCommand, job: Job) -> None:
     """Show the job's progress until it ends, well or not."""
-    began, told_to_wait, last = time.monotonic(), False, ""
+    began, told_to_wait, line = time.monotonic(), False, ProgressLine(sys.stderr)
     try:
         while not job.is_finished:
-            last = _show(command, f"{job.progress:4.0%}  {job.message or job.get_state_display()}", last)
+            line.show(job.title, f"{bar(job.progress)} {job.progress:4.0%}  {job.message or job.get_state_display()}")
             if job.started_at is None and not told_to_wait and time.monotonic() - began > PATIENCE_SECONDS:
                 command.stderr.write("No worker has taken the job yet. Start one (make run), or use --here.")
                 told_to_wait = True
@@ -64,21 +65,16 @@ def watch(command: BaseCommand, job: Job) -> None:
             job.refresh_from_db()
     except KeyboardInterrupt:
         raise CommandError(f"The job {job.pk} goes on without you; its page shows how far it is.") from None
-    _show(command, "", last)
+    line.clear()
+
+
+def bar(share: float) -> str:
+    """0.3 → ━━━━━━··············"""
+    done = round(share * BAR)
+    return "━" * done + "·" * (BAR - done)
 
 
 def check(job: Job) -> None:
     """Raises: CommandError, unless the job succeeded."""
     if job.state != Job.State.SUCCEEDED:
         raise CommandError(f"The job {job.get_state_display()}: {job.error or job.message} (job {job.pk})")
-
-
-def _show(command: BaseCommand, line: str, last: str) -> str:
-    if line == last:
-        return last
-    if sys.stderr.isatty():
-        command.stderr.write(f"\r{line[:LINE]:<{LINE}}" if line else "\r" + " " * LINE + "\r", ending="")
-        command.stderr.flush()
-    elif line:
-        command.stderr.write(line)
-    return line
