@@ -17,7 +17,7 @@ from policy.learning.bank import BANK, Bank, load_bank
 from policy.learning.checkpoint import content_hash, load_checkpoint
 from policy.learning.cli import STOPPED, settings_of, write_report
 from policy.learning.evaluation import EvaluationConfig, Judges, Speakers, Truth, evaluate
-from policy.learning.hearing import RenderedSound, SurrogateSound
+from policy.learning.hearing import RenderedSound, SurrogateSound, Workers
 from policy.learning.heldout import HeldOut
 from policy.learning.reward import PreferenceReward, RewardModels
 from policy.learning.rounds import Practice, RoundConfig, train_round
@@ -37,9 +37,7 @@ class World:
     """The practice world as the commands need it."""
 
     bank: Bank
-    surrogate: Surrogate
     encoder: PromptEncoder
-    cache: Path
 
     def draw(self, part: str, texts: Sequence[str] | None = None) -> ScenarioDraw:
         """A seed to one scenario of each text of a part, or of the named texts."""
@@ -49,6 +47,10 @@ class World:
             return [scenario for scenario in found if not texts or scenario.text.text_id in texts]
 
         return drawn
+
+    def workers(self, options: argparse.Namespace) -> Workers:
+        """--workers processes in all that hear, shared by the processes that train."""
+        return Workers(self.bank.folder, options.cache, max(1, options.workers // distributed.world()))
 
     def chosen(self, options: argparse.Namespace) -> list[Scenario]:
         """The scenarios of --scenarios, or drawn by --part, --per-text and --seed."""
@@ -63,8 +65,7 @@ def open_world(options: argparse.Namespace) -> World:
         torch.set_num_threads(1)
     emit(message="Reading the practice bank")
     bank = load_bank(options.bank or BANK)
-    surrogate = Surrogate(bank, options.cache)
-    return World(bank, surrogate, PromptEncoder(surrogate.delivery), options.cache)
+    return World(bank, PromptEncoder(Surrogate(bank, options.cache).delivery))
 
 
 def run_train(options: argparse.Namespace) -> int:
@@ -84,8 +85,8 @@ def run_round(options: argparse.Namespace) -> int:
         world = open_world(options)
         start = load_checkpoint(options.policy)
         config = RoundConfig(**settings_of(options, RoundConfig), weight_plan=options.plan_weight)
-        with RenderedSound(world.bank.folder, options.cache, options.workers) as rendered:
-            result = train_round(config, options.out, start, _practice(options, world, rendered))
+        with world.workers(options) as workers:
+            result = train_round(config, options.out, start, _practice(options, world, workers))
         if distributed.rank() == 0:
             emit(progress=1.0, message=result["stopped"] or "The round is finished", result=result)
     if result["stopped"] and distributed.rank() == 0:
@@ -93,10 +94,10 @@ def run_round(options: argparse.Namespace) -> int:
     return STOPPED if result["stopped"] and not result["step"] else 0
 
 
-def _practice(options: argparse.Namespace, world: World, rendered: RenderedSound) -> Practice:
+def _practice(options: argparse.Namespace, world: World, workers: Workers) -> Practice:
     models = [load_reward_model(folder) for folder in options.reward_model]
     apart = load_reward_model(options.held_out_reward_model) if options.held_out_reward_model else None
-    quick = SurrogateSound(world.surrogate)
+    quick, rendered = SurrogateSound(workers), RenderedSound(workers)
     texts = None
     if options.scenarios:  # names the texts; their arcs are drawn anew for each step
         texts = [scenario.text.text_id for scenario in scenarios_from_manifest(options.scenarios, world.bank)]
@@ -165,8 +166,9 @@ def run_evaluate(options: argparse.Namespace) -> int:
     models: list[LoadedRewardModel] = [load_reward_model(folder) for folder in options.reward_model]
     apart = load_reward_model(options.held_out_reward_model) if options.held_out_reward_model else None
     judges = Judges(models, apart, truth_of(options.truth) if options.truth else None)
-    with RenderedSound(world.bank.folder, options.cache, options.workers) as rendered:
-        speakers = Speakers(new.policy, reference.policy, world.encoder, rendered, SurrogateSound(world.surrogate))
+    with world.workers(options) as workers:
+        sounds = RenderedSound(workers), SurrogateSound(workers)
+        speakers = Speakers(new.policy, reference.policy, world.encoder, *sounds)
         report = evaluate(config, world.chosen(options), speakers, judges)
     report |= {
         "policy": new.content_hash,

@@ -117,7 +117,7 @@ def evaluate(
         "sound": {"policy": _sound(new.heard), "reference": _sound(old.heard)},
     }
     for judge, scores in new.scores.items():
-        gains = {head: _gain(scores[head], old.scores[judge][head], texts) for head in scores}
+        gains = {head: gain_in_sd(scores[head], old.scores[judge][head], texts) for head in scores}
         report |= {f"{judge}_gains_sd": gains, f"{judge}_gain_sd": gains.get(OVERALL, next(iter(gains.values())))}
     report["reward_before"] = round(float(old.scores["reward"][OVERALL].mean()), 4)
     report["reward_after"] = round(float(new.scores["reward"][OVERALL].mean()), 4)
@@ -159,7 +159,7 @@ def _score(replies: list[Reply], n_scenarios: int, speakers: Speakers, judges: J
     return found
 
 
-def _gain(new: Floats, old: Floats, texts: npt.NDArray[Any]) -> dict[str, Any]:
+def gain_in_sd(new: Floats, old: Floats, texts: npt.NDArray[Any]) -> dict[str, Any]:
     """The mean over scenarios of new (S, K) minus old (S, R), in the old's within-scenario standard deviation."""
     unit = math.sqrt(old.var(1, ddof=1).mean())
     if unit == 0:
@@ -207,7 +207,7 @@ def _best_of_n(
     per_token = best_of_divergence(n) / (GENERATED * prompts.n_exchanges)
     found: dict[str, Any] = {"n": n, "kl_nats_per_token": round(per_token, 5), "n_scenarios": len(best)}
     for judge, scores in scored.scores.items():
-        found[f"{judge}_gain_sd"] = _gain(scores[OVERALL], old.scores[judge][OVERALL][rows], texts)
+        found[f"{judge}_gain_sd"] = gain_in_sd(scores[OVERALL], old.scores[judge][OVERALL][rows], texts)
     return found
 
 

@@ -1,4 +1,4 @@
-"""How replies are heard: by the surrogate, or rendered by several processes."""
+"""How replies are heard, by several processes: by the surrogate, or rendered."""
 
 import multiprocessing
 import os
@@ -16,11 +16,13 @@ import torch
 
 from policy.learning.bank import load_bank
 from policy.learning.codes import neutral_codes
+from policy.learning.delivery import Turn
 from policy.learning.measures import measure_dialogue, together
 from policy.learning.renderer import Renderer
 from policy.learning.reward import Reply
+from policy.learning.scenarios import Scenario
 from policy.learning.surrogate import Surrogate
-from rewardmodel.learning.features import DialogueFeatures, TurnInput, frames_of, turn_features
+from rewardmodel.learning.features import DialogueFeatures, Frames, TurnInput, frames_of, turn_features
 
 KEPT = 2048  # features of replies, about 16 KB each: several reward models ask for the same ones
 
@@ -44,20 +46,6 @@ class _Memory:
         return found
 
 
-class SurrogateSound:
-    """Features without synthesis."""
-
-    def __init__(self, surrogate: Surrogate) -> None:
-        self._surrogate = surrogate
-        self._memory = _Memory()
-
-    def features(self, replies: Sequence[Reply]) -> list[DialogueFeatures]:
-        """What a reward model would hear, nearly."""
-        return self._memory.features(
-            replies, lambda new: [self._surrogate.features(reply.scenario, reply.codes) for reply in new]
-        )
-
-
 @dataclass(frozen=True, eq=False)
 class Heard:
     """A rendered reply: what a reward model hears, how it was said, and the guards' values if they were asked for."""
@@ -67,20 +55,20 @@ class Heard:
     measures: dict[str, float]
 
 
-class RenderedSound:
-    """Renders and listens, in `workers` processes of one thread each; use it as a context manager.
+class Workers:
+    """Processes of one thread each that hear replies of one bank; use it as a context manager.
 
     Args:
         bank_folder, cache_dir: the bank, and where its analyses are kept for all processes.
+        count: how many; one works inside this process.
     """
 
-    def __init__(self, bank_folder: Path, cache_dir: Path | None, workers: int = 2) -> None:
+    def __init__(self, bank_folder: Path, cache_dir: Path | None, count: int = 2) -> None:
         self._setting = (bank_folder, cache_dir)
-        self._workers = workers
+        self._count = count
         self._pool: Pool | None = None
-        self._memory = _Memory()
 
-    def __enter__(self) -> "RenderedSound":
+    def __enter__(self) -> "Workers":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,16 +76,42 @@ class RenderedSound:
             self._pool.terminate()
             self._pool.join()
 
-    def hear(self, replies: Sequence[Reply], *, measured: bool = False) -> list[Heard]:
-        """Render each reply, in order."""
-        if not replies:
-            return []
+    def map(self, work: Callable[..., Heard], tasks: Sequence[tuple[Any, ...]]) -> list[Heard]:
+        """`work` of each task, in order."""
+        if self._count < 2:
+            _open_bank(*self._setting)
+            return [work(*task) for task in tasks]
         if self._pool is None:  # started when it is first needed: a process takes seconds to import torch
             spawned = multiprocessing.get_context("spawn")
-            self._pool = spawned.Pool(self._workers, _begin_worker, (*self._setting, os.getpid()))
-        tasks = [(reply, measured) for reply in replies]
-        size = max(1, min(8, len(tasks) // (2 * self._workers)))
-        return self._pool.starmap(_hear, tasks, chunksize=size)
+            self._pool = spawned.Pool(self._count, _begin_worker, (*self._setting, os.getpid()))
+        return self._pool.starmap(work, tasks, chunksize=max(1, min(8, len(tasks) // (2 * self._count))))
+
+
+class SurrogateSound:
+    """Features without synthesis."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._memory = _Memory()
+
+    def features(self, replies: Sequence[Reply]) -> list[DialogueFeatures]:
+        """What a reward model would hear, nearly."""
+        return self._memory.features(replies, self._guess)
+
+    def _guess(self, replies: list[Reply]) -> list[DialogueFeatures]:
+        return [heard.features for heard in self._workers.map(_guess, [(reply,) for reply in replies])]
+
+
+class RenderedSound:
+    """Renders replies and listens to them."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._memory = _Memory()
+
+    def hear(self, replies: Sequence[Reply], *, measured: bool = False) -> list[Heard]:
+        """Render each reply, in order."""
+        return self._workers.map(_render, [(reply, measured) for reply in replies])
 
     def features(self, replies: Sequence[Reply]) -> list[DialogueFeatures]:
         """What a reward model hears."""
@@ -108,14 +122,10 @@ class RenderedSound:
         return together([heard.measures for heard in self.hear(replies, measured=True)])
 
 
-_renderer: Renderer | None = None
-
-
 def _begin_worker(bank_folder: Path, cache_dir: Path | None, parent: int) -> None:
-    global _renderer  # what this process is for
     torch.set_num_threads(1)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    _renderer = Renderer(load_bank(bank_folder), cache_dir)
+    _open_bank(bank_folder, cache_dir)
 
 
 def _die_with(parent: int) -> None:
@@ -125,9 +135,24 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
-def _hear(reply: Reply, measured: bool) -> Heard:
-    assert _renderer is not None
-    rendered = _renderer.render(reply.scenario, reply.codes)
+_opened: dict[tuple[Path, Path | None], tuple[Renderer, Surrogate]] = {}
+_ears: list[tuple[Renderer, Surrogate]] = []  # those of this process's bank
+
+
+def _open_bank(bank_folder: Path, cache_dir: Path | None) -> None:
+    key = (bank_folder, cache_dir)
+    if key not in _opened:
+        bank = load_bank(bank_folder)
+        _opened[key] = (Renderer(bank, cache_dir), Surrogate(bank, cache_dir))
+    _ears[:] = [_opened[key]]
+
+
+def _guess(reply: Reply) -> Heard:
+    return Heard(_ears[0][1].features(reply.scenario, reply.codes), {}, {})
+
+
+def _render(reply: Reply, measured: bool) -> Heard:
+    rendered = _ears[0][0].render(reply.scenario, reply.codes)
     frames = frames_of(rendered.samples)
     features = turn_features(frames, [TurnInput(*turn) for turn in rendered.turns])
     measures = {}
@@ -138,7 +163,6 @@ def _hear(reply: Reply, measured: bool) -> Heard:
 
 
 @lru_cache(maxsize=64)
-def _neutral(scenario: Any) -> Any:
-    assert _renderer is not None
-    rendered = _renderer.render(scenario, neutral_codes(len(scenario.arc)))
+def _neutral(scenario: Scenario) -> tuple[Frames, Sequence[Turn]]:
+    rendered = _ears[0][0].render(scenario, neutral_codes(len(scenario.arc)))
     return frames_of(rendered.samples), rendered.turns
