@@ -14,6 +14,7 @@ from annotation.views.sound import send_range
 from earshot.accounts.access import researcher_required
 from earshot.accounts.services import record_action
 from earshot.jobs.queries import live_context
+from earshot.jobs.views import reload_page
 from rewardmodel import queries, services
 from rewardmodel.forms import RunForm
 from rewardmodel.models import RewardModelRun
@@ -64,6 +65,8 @@ def _prefilled(request: HttpRequest) -> dict[str, Any]:
 @researcher_required
 def run(request: SignedInRequest, pk: int) -> HttpResponse:
     found = _run(request, pk)
+    if request.htmx:
+        return reload_page()
     context = {"run": found, **live_context(found.job, request.user)}
     if found.is_registered:
         context["report"] = queries.read_report(found)

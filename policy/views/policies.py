@@ -19,6 +19,7 @@ from earshot.accounts.access import admin_required, researcher_required
 from earshot.accounts.services import record_action
 from earshot.jobs.models import Job
 from earshot.jobs.queries import live_context
+from earshot.jobs.views import reload_page
 from policy.forms import PolicyForm, SpeechForm
 from policy.models import PolicyCheckpoint, Speech
 from policy.queries.lineage import Lineage
@@ -69,6 +70,8 @@ def policy_job(request: SignedInRequest, job_id: UUID) -> HttpResponse:
             messages.info(request, _("The same seed and steps gave this policy before: %(name)s.") % {"name": made})
         address = reverse("policy:policy", args=[made.pk])
         return HttpResponse(status=204, headers={"HX-Redirect": address}) if request.htmx else redirect(address)
+    if request.htmx:
+        return reload_page()
     return render(request, "policy/policies/making.html", live_context(job, request.user))
 
 
@@ -110,6 +113,8 @@ def speech(request: SignedInRequest, pk: int, speech_id: int) -> HttpResponse:
     """How far a speech is, and what came of it."""
     whole = Speech.objects.select_related("policy__system", "job", "dialogue_import", "study")
     found = get_object_or_404(whole, pk=speech_id, policy=pk)
+    if request.htmx:
+        return reload_page()
     context = {"speech": found, "policy": found.policy, **live_context(found.job, request.user)}
     return render(request, "policy/policies/speech.html", context)
 

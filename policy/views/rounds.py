@@ -13,6 +13,7 @@ from annotation.views.paging import newest_first
 from annotation.views.requests import SignedInRequest
 from earshot.accounts.access import admin_required, researcher_required
 from earshot.jobs.queries import live_context
+from earshot.jobs.views import reload_page
 from policy.forms import RoundForm
 from policy.models import Round
 from policy.queries.figures import read_report
@@ -80,6 +81,8 @@ def _suggested(request: SignedInRequest) -> dict[str, Any]:
 def round_(request: SignedInRequest, pk: int) -> HttpResponse:
     whole = Round.objects.select_related("policy__system", "job", "created_by", "study", "held_out_reward_model")
     found = get_object_or_404(whole, pk=pk)
+    if request.htmx:
+        return reload_page()
     readable = Study.objects.readable_by(request.user)
     models = found.reward_models.select_related("snapshot__study").order_by("pk")
     may_read = set(RewardModelRun.objects.readable_by(request.user).values_list("pk", flat=True))

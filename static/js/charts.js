@@ -102,7 +102,7 @@ function mountAll(root) {
 // "t" opens the numbers of every plot on the page; declared once, so the key sheet lists it.
 function declareKey() {
   if (!document.querySelector("[data-chart]") || document.querySelector("[data-key='t']")) return;
-  const all = Object.assign(document.createElement("button"), { type: "button", className: "visually-hidden", textContent: "Show the numbers of all plots" });
+  const all = Object.assign(document.createElement("button"), { type: "button", className: "quiet visually-hidden", textContent: "Show the numbers of all plots" });
   all.dataset.key = "t";
   all.dataset.keyLabel = "Numbers of the plots as tables";
   all.addEventListener("click", () => document.querySelectorAll("[data-chart-numbers]").forEach((button) => button.click()));

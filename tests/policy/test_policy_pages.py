@@ -156,7 +156,7 @@ def test_the_cost_of_a_round_is_shown_first_and_it_starts_on_the_second_press(cl
     first_look = words(client.get(address, {"policy": policy.pk, "reward_models": model.pk}))
     asked = words(client.post(address, form))
     assert 'value="policy-r1"' in first_look
-    assert "(no round was done here yet: a rule for two cores) on one worker." in asked
+    assert "minutes on one worker</strong> (no round was done here yet: a rule for two cores)." in asked
     assert "20 votes" in asked
     assert Round.objects.count() == 0
     answer = client.post(address, {**form, "start": "1"})

@@ -43,8 +43,8 @@ def test_the_cost_is_shown_first_and_the_training_starts_on_the_second_press(cli
 
     from_its_page = words(client.get(address, {"snapshot": snapshot.pk}))
     asked = words(client.post(address, form))
-    assert "for 4 judgments of 2 pairs, 4 dialogues, 1 minute of sound" in from_its_page
-    assert "for 4 judgments of 2 pairs" in asked
+    assert "For 4 judgments of 2 pairs, 4 dialogues, 1 minute of sound" in from_its_page
+    assert "For 4 judgments of 2 pairs" in asked
     assert "Start the training" in asked
     assert RewardModelRun.objects.count() == 0
     answer = client.post(address, {**form, "start": "1"})

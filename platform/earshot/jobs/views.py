@@ -37,6 +37,11 @@ def health(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+def reload_page() -> HttpResponse:
+    """To the question of jobs/_live.html: the job has ended, so the page that shows it is another one now."""
+    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+
+
 def _job(request: HttpRequest, job_id: UUID) -> Job:
     visible = Job.objects.visible_to(signed_in(request)).select_related("created_by")
     return get_object_or_404(visible, pk=job_id)
