@@ -1,7 +1,10 @@
 """The reward model: features of a dialogue → one score per dimension of the rubric, in logits.
 
-Each exchange (a user turn and its reply) becomes one token that also holds its difference to the exchange before; a
-small transformer lets the exchanges see each other; their mean gives the scores.
+An ideal-point model (Coombs, 1964) with a learned context. What the user says, and how, becomes a few numbers per
+exchange; a small transformer lets the exchanges see each other. From this context come ideal points for how the reply
+is spoken, and for how it changes from the reply before. The distances to them, averaged over the exchanges, give the
+scores. The reply's words are not read: how it is said is judged, and both sides of a pair often say the same, so words
+could only be learned by heart. Plainer models did learn their dialogues by heart: see docs/reward-model.md.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +17,8 @@ from rewardmodel.learning.features import DESCRIPTORS, FRAME_CHANNELS
 from rewardmodel.learning.loss import STARTING_THRESHOLDS
 
 LARGEST_DESCRIPTOR = 3.0  # in standard deviations; what lies further out says no more
+FIRST_GATE = 0.1  # frames and the look at other exchanges begin quiet: they have the most to learn by heart
+USER, REPLY = range(SIDES)
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,13 @@ class RewardModelConfig:
     dimensions: tuple[str, ...]  # one head each; "overall" is the last
     descriptor_mean: tuple[tuple[float, ...], ...] = field(default=((0.0,) * len(DESCRIPTORS),) * SIDES)
     descriptor_scale: tuple[tuple[float, ...], ...] = field(default=((1.0,) * len(DESCRIPTORS),) * SIDES)
-    width: int = 64  # of an exchange's token
-    layers: int = 1  # of the transformer
-    attention_heads: int = 4
+    context_width: int = 8  # what is known of the user in one exchange; narrow, or texts are learned by heart
+    context_layers: int = 1  # of the transformer over exchanges
+    attention_heads: int = 2
+    ideals: int = 24  # ideal points within replies, and as many between them
     word_width: int = 16
     frame_width: int = 8  # what the frames of one turn are brought down to
+    width: int = 64
 
 
 class RewardModel(nn.Module):
@@ -42,20 +49,15 @@ class RewardModel(nn.Module):
         self.register_buffer("descriptor_mean", torch.tensor(config.descriptor_mean), persistent=False)
         self.register_buffer("descriptor_scale", torch.tensor(config.descriptor_scale), persistent=False)
         self.words = WordBag(config.word_width)
-        self.turn_frames = FrameEncoder(config.frame_width)
-        n_turn = len(DESCRIPTORS) + config.word_width
-        self.exchange = nn.Sequential(
-            nn.Linear(2 * SIDES * n_turn + SIDES * config.frame_width, config.width),
-            nn.GELU(),
-            nn.Linear(config.width, config.width),
-        )
-        layer = nn.TransformerEncoderLayer(
-            config.width, config.attention_heads, 2 * config.width, 0.0, "gelu", batch_first=True, norm_first=True
-        )
-        self.over_exchanges = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
+        self.frames = FrameEncoder(config.frame_width)
+        self.context = ContextEncoder(len(DESCRIPTORS) + config.word_width, config)
+        self.gate = nn.Parameter(torch.full((config.frame_width,), FIRST_GATE))
+        n_reply = len(DESCRIPTORS) + config.frame_width
+        self.within = IdealPoints(n_reply, config.context_width, config.ideals)
+        self.between = IdealPoints(n_reply, 2 * config.context_width, config.ideals)
+        self.mix = nn.Linear(2 * config.ideals + n_reply, config.width)
         self.heads = nn.Linear(config.width, len(config.dimensions))
-        start = torch.tensor(STARTING_THRESHOLDS)
-        steps = torch.diff(start, prepend=torch.zeros(1))
+        steps = torch.diff(torch.tensor(STARTING_THRESHOLDS), prepend=torch.zeros(1))
         self.threshold_steps = nn.Parameter(torch.log(torch.expm1(steps)).repeat(len(config.dimensions), 1))
 
     @property
@@ -65,24 +67,76 @@ class RewardModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         described = self.normalise(batch.descriptors)  # (B, E, SIDES, D)
-        turns = torch.cat([described, self.words(batch.words)], dim=-1).flatten(2)  # (B, E, SIDES·n)
-        before = torch.cat([turns[:, :1], turns[:, :-1]], dim=1)  # the first exchange differs from none
-        frames = self.turn_frames(batch.frames).flatten(2)  # (B, E, SIDES·frame_width)
-        tokens = self.exchange(torch.cat([turns, turns - before, frames], dim=-1))  # (B, E, width)
-        mixed = self.over_exchanges(tokens, src_key_padding_mask=~batch.mask)
+        user = torch.cat([described[:, :, USER], self.words(batch.words[:, :, USER])], dim=-1)
+        context = self.context(user, batch.mask)  # (B, E, context_width)
+        frames = self.frames(batch.frames[:, :, REPLY]) * self.gate
+        reply = torch.cat([described[:, :, REPLY], frames], dim=-1)  # (B, E, n_reply)
+        off = self.within(reply, context)  # (B, E, ideals)
+        off_change = self.between(reply - _before(reply), torch.cat([context, _before(context)], dim=-1))
+        off_change = off_change * _is_later(batch.mask)[..., None]  # the first reply changes from none
+        mixed = self.mix(torch.cat([off, off_change, reply], dim=-1))  # (B, E, width)
         weight = batch.mask[..., None].to(mixed.dtype)
-        pooled = (mixed * weight).sum(dim=1) / weight.sum(dim=1)  # (B, width)
+        pooled = (mixed * weight).sum(dim=1) / weight.sum(dim=1)  # (B, width): the mean over exchanges
         scores: Tensor = self.heads(pooled)
         return scores
 
     def normalise(self, descriptors: Tensor) -> Tensor:
-        """In standard deviations of the training dialogues, per side, within ± LARGEST_DESCRIPTOR."""
+        """In standard deviations of the training dialogues, per side, within ± LARGEST_DESCRIPTOR; 0 where none are."""
         scaled = (descriptors - self.descriptor_mean) / self.descriptor_scale
-        return scaled.clamp(-LARGEST_DESCRIPTOR, LARGEST_DESCRIPTOR)
+        is_there = (descriptors != 0).any(dim=-1, keepdim=True)
+        return scaled.clamp(-LARGEST_DESCRIPTOR, LARGEST_DESCRIPTOR) * is_there
+
+
+def _before(exchanges: Tensor) -> Tensor:
+    """Of every exchange (B, E, n) the one before it; of the first, itself."""
+    return torch.cat([exchanges[:, :1], exchanges[:, :-1]], dim=1)
+
+
+def _is_later(mask: Tensor) -> Tensor:
+    """1 for every exchange but the first: (B, E)."""
+    later = mask.clone()
+    later[:, 0] = False
+    return later.to(torch.get_default_dtype())
+
+
+class IdealPoints(nn.Module):
+    """Distances of directions of `given` to points that depend on `context`: (…, n), (…, m) → (…, k), each ≥ 0.
+
+    √(1 + z²) − 1 is z²/2 near the point and grows linearly far from it: what is far off is not ever worse.
+    """
+
+    def __init__(self, n_given: int, n_context: int, count: int) -> None:
+        super().__init__()
+        self.directions = nn.Linear(n_given, count)
+        self.points = nn.Linear(n_context, count, bias=False)
+
+    def forward(self, given: Tensor, context: Tensor) -> Tensor:
+        off: Tensor = self.directions(given) - self.points(context)
+        return torch.sqrt(1 + off.square()) - 1
+
+
+class ContextEncoder(nn.Module):
+    """What the user says and how, (B, E, n) → (B, E, context_width) within ±1; each exchange has seen all others."""
+
+    def __init__(self, n_user: int, config: RewardModelConfig) -> None:
+        super().__init__()
+        width = config.context_width
+        self.narrow = nn.Linear(n_user, width)
+        layer = nn.TransformerEncoderLayer(
+            width, config.attention_heads, 2 * width, 0.0, "gelu", batch_first=True, norm_first=True
+        )
+        with torch.no_grad():  # at first every exchange speaks for itself
+            layer.linear2.weight.mul_(FIRST_GATE)
+            layer.self_attn.out_proj.weight.mul_(FIRST_GATE)
+        self.over_exchanges = nn.TransformerEncoder(layer, config.context_layers, enable_nested_tensor=False)
+
+    def forward(self, user: Tensor, mask: Tensor) -> Tensor:
+        seen: Tensor = self.over_exchanges(self.narrow(user), src_key_padding_mask=~mask)
+        return torch.tanh(seen)
 
 
 class WordBag(nn.Module):
-    """The mean of the words' vectors, each weighted by how much its word tells: (…, W) → (…, width)."""
+    """The sum of the words' vectors over the root of their number: (…, W) → (…, width)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ RUN_FOLDER = "run"  # resume state: never leaves the machine, is gone when the m
 DRAFTS = "drafts"
 REPORT_EVERY = 10  # steps
 WARM_UP = 0.1  # share of the steps
-# Some gradients are nought but for rounding (the keys' bias, for one). A smaller epsilon would make whole steps of them,
+# Some gradients are nought but for rounding (the keys' bias, for one). A smaller epsilon would make whole steps of it,
 # and two processes would not train the same model as one.
 ADAM_EPSILON = 1e-6
 
@@ -85,6 +85,12 @@ def run_trainer(
 
 class AtomicTrainer(Trainer):
     """A checkpoint is written among the drafts, flushed, and renamed; the one before it then goes."""
+
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        """Matrices alone: a threshold or a bias that is drawn to nought would say something untrue."""
+        return [
+            name for name, value in model.named_parameters() if value.ndim > 1 and not name.endswith("threshold_steps")
+        ]
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(Path(self.args.output_dir or ".") / DRAFTS)

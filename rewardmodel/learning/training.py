@@ -31,11 +31,11 @@ class TrainingConfig:
     seed: int = 0
     epochs: int = 40
     batch: int = 64  # judgments a step, over all processes
-    learning_rate: float = 3e-3  # peak of one cycle
-    weight_decay: float = 0.3
+    learning_rate: float = 6e-3  # peak, after the warm-up
+    weight_decay: float = 2.0
     descriptor_noise: float = 0.1  # in standard deviations
-    word_loss: float = 0.1  # share of words not heard in training
-    frame_noise: float = 0.1  # in 10 dB, per turn and channel
+    word_loss: float = 0.2  # share of words not heard in training
+    frame_noise: float = 0.3  # in 10 dB, per turn and channel
     centering: float = 0.01  # weight of the mean score's square
     checkpoint_steps: int = 100  # what a kill can cost
     shuffle_labels: int | None = None  # seed of the control with shuffled votes
