@@ -1,5 +1,6 @@
 """Ordinal Bradley-Terry with ties, against numbers worked by hand."""
 
+import itertools
 import math
 
 import pytest
@@ -19,7 +20,7 @@ def test_vote_probabilities_are_differences_of_the_logistic_curve():
 
     cuts = [-2.4, -1.4, -0.5, 0.5, 1.4, 2.4]
     below = [0.0, *(sigmoid(cut - 0.3) for cut in cuts), 1.0]
-    assert probability.tolist() == pytest.approx([b - a for a, b in zip(below, below[1:], strict=False)], abs=1e-6)
+    assert probability.tolist() == pytest.approx([b - a for a, b in itertools.pairwise(below)], abs=1e-6)
 
 
 @pytest.mark.parametrize("margin", [-30.0, -1.3, 0.0, 0.7, 30.0])
