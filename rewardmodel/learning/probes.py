@@ -28,14 +28,14 @@ from rewardmodel.learning.judgments import (
     read_judgments,
     turns_of_dialogues,
 )
-from rewardmodel.learning.scoring import LoadedRewardModel
+from rewardmodel.learning.scoring import LoadedRewardModel, Scores
 
 LOUDER_DB = 6.0
 SILENCE_SECONDS = 1.507  # not a whole number of frames
 LONGER_GAP_SECONDS = 1.0
 FULL_SCALE = 1.0
+VOCODER = "vocoder"
 
-Floats = npt.NDArray[np.float64]
 Samples = npt.NDArray[np.float32]
 
 
@@ -69,17 +69,16 @@ def probe(
     scores = loaded.score_features(features)
     spread = within_scenario_spread(judgments, scores)  # (H,)
     chosen = _choose(judgments, trained, dialogues)
-    spoken = list(_sounds(judgments, chosen))
+    changed = _changed_features(judgments, chosen, vocoder_dialogues)
+    original = loaded.score_features(changed.pop("nothing"))
     shifts = {
-        name: _shift_report(loaded, [change(each) for each in spoken], spoken, spread)
-        for name, change in CHANGES.items()
+        name: _shift_report(loaded, original[: len(heard)], loaded.score_features(heard), spread)
+        for name, heard in changed.items()
+        if heard
     }
-    report(0.7, "synthesising again")
-    again = spoken[:vocoder_dialogues]
-    shifts["vocoder"] = _shift_report(loaded, [resynthesised(each) for each in again], again, spread)
     return {
         "unit": "standard deviations of scores within a scenario",
-        "dialogues": len(spoken),
+        "dialogues": len(chosen),
         "spread_in_logits": _by_head(loaded, spread),
         "shifts": shifts,
         "swapped_sides": _swap_report(loaded, judgments, scores),
@@ -87,7 +86,7 @@ def probe(
     }
 
 
-def within_scenario_spread(judgments: Judgments, scores: Floats) -> Floats:
+def within_scenario_spread(judgments: Judgments, scores: Scores) -> Scores:
     """Standard deviation of scores within scenarios, pooled, per head: (H,)."""
     scenario = _scenarios(judgments)
     names, group = np.unique(scenario, return_inverse=True)
@@ -109,14 +108,23 @@ def _choose(judgments: Judgments, trained: set[str], count: int) -> list[str]:
     return sorted(scenario, key=lambda dialogue: (scenario[dialogue] in trained, dialogue))[:count]
 
 
-def _sounds(judgments: Judgments, chosen: Sequence[str]) -> list[Spoken]:
+def _changed_features(
+    judgments: Judgments, chosen: Sequence[str], vocoder_dialogues: int
+) -> dict[str, list[DialogueFeatures]]:
+    """Features of the chosen dialogues by what was done to them; one sound in memory at a time."""
     sounds = audio_of_dialogues(judgments)
     turns = turns_of_dialogues(judgments.snapshot, chosen)
-    found = []
-    for dialogue in chosen:
+    found: dict[str, list[DialogueFeatures]] = {name: [] for name in ("nothing", *CHANGES, VOCODER)}
+    for number, dialogue in enumerate(chosen):
+        report(0.4 + 0.6 * number / len(chosen), f"changing dialogue {number + 1} of {len(chosen)}")
         sound = read_sound(judgments.snapshot.audio_path(sounds[dialogue]))
         samples = sound.samples if sound.rate == RATE else soxr.resample(sound.samples, sound.rate, RATE, quality="HQ")
-        found.append(Spoken(samples, tuple(turns[dialogue])))
+        spoken = Spoken(samples, tuple(turns[dialogue]))
+        found["nothing"].append(spoken.features())
+        for name, change in CHANGES.items():
+            found[name].append(change(spoken).features())
+        if number < vocoder_dialogues:
+            found[VOCODER].append(resynthesised(spoken).features())
     return found
 
 
@@ -162,11 +170,8 @@ CHANGES: dict[str, Callable[[Spoken], Spoken]] = {
 }
 
 
-def _shift_report(
-    model: LoadedRewardModel, changed: Sequence[Spoken], original: Sequence[Spoken], spread: Floats
-) -> dict[str, Any]:
-    before = model.score_features([each.features() for each in original])
-    after = model.score_features([each.features() for each in changed])
+def _shift_report(model: LoadedRewardModel, before: Scores, after: Scores, spread: Scores) -> dict[str, Any]:
+    """How far scores moved, from (n, H) to (n, H)."""
     shift = (after - before) / spread  # (n, H)
     error = shift.std(axis=0, ddof=1) / np.sqrt(len(shift)) if len(shift) > 1 else np.full(shift.shape[1], np.nan)
     return {
@@ -181,7 +186,7 @@ def _shift_report(
     }
 
 
-def _swap_report(model: LoadedRewardModel, judgments: Judgments, scores: Floats) -> dict[str, float]:
+def _swap_report(model: LoadedRewardModel, judgments: Judgments, scores: Scores) -> dict[str, float]:
     """The largest |P(a) + P(b) − 1| when every pair is asked in both orders, ties as half: nought by construction."""
     a, b = places_of(judgments, list(audio_of_dialogues(judgments)))
     return {
@@ -193,14 +198,14 @@ def _swap_report(model: LoadedRewardModel, judgments: Judgments, scores: Floats)
 
 
 def _size_report(
-    model: LoadedRewardModel, judgments: Judgments, features: Sequence[DialogueFeatures], scores: Floats
+    model: LoadedRewardModel, judgments: Judgments, features: Sequence[DialogueFeatures], scores: Scores
 ) -> dict[str, float | None]:
     """Spearman's ρ between a score's and a change's distance from their scenario's mean; near nought is good."""
     size = size_of_change(judgments, features)
     group = np.unique(_scenarios(judgments), return_inverse=True)[1]
     counts = np.bincount(group)
 
-    def within(values: Floats) -> Floats:
+    def within(values: Scores) -> Scores:
         return np.asarray(values - (np.bincount(group, weights=values) / counts)[group])
 
     found = {
@@ -210,5 +215,5 @@ def _size_report(
     return {key: round(value, 4) if np.isfinite(value) else None for key, value in found.items()}
 
 
-def _by_head(model: LoadedRewardModel, values: Floats) -> dict[str, float]:
+def _by_head(model: LoadedRewardModel, values: Scores) -> dict[str, float]:
     return dict(zip(model.dimensions, values.round(4).tolist(), strict=True))
