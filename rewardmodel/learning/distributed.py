@@ -13,7 +13,11 @@ from earshot.jobs.child import emit
 def start_processes() -> None:
     """Join the group that torchrun started, on gloo without a GPU."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        dist.init_process_group(backend())
+
+
+def backend() -> str:
+    return "nccl" if torch.cuda.is_available() else "gloo"
 
 
 def end_processes() -> None:

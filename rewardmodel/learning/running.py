@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from earshot.jobs.child import still_mine
 from rewardmodel.learning.checkpoint import sync_file
-from rewardmodel.learning.distributed import first_process_says, is_first_process, process_count, report
+from rewardmodel.learning.distributed import backend, first_process_says, is_first_process, process_count, report
 from rewardmodel.learning.examples import Collator, TrainingSequence
 
 RUN_FOLDER = "run"  # resume state: never leaves the machine, is gone when the model is saved
@@ -67,12 +68,15 @@ def run_trainer(
         save_strategy="steps",
         save_steps=schedule.checkpoint_steps,
         seed=schedule.seed,
+        use_cpu=not torch.cuda.is_available(),  # without it, processes on CPUs would not find each other
+        ddp_backend=backend() if process_count() > 1 else None,
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=False,
         remove_unused_columns=False,
     )
     trainer = AtomicTrainer(model=model, args=arguments, train_dataset=sequence, data_collator=collator)
+    assert trainer.args.world_size == process_count()
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(JobReport())
