@@ -21,10 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from policy.learning import commands  # imports torch: --help need not wait for it
+    from policy.learning.resume import JobTakenOver
 
     try:
         return int(getattr(commands, f"run_{options.command}")(options))
-    except ValueError as error:
+    except (ValueError, JobTakenOver) as error:
         print(error, file=sys.stderr)
         return WRONG
 

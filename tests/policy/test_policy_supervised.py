@@ -6,6 +6,7 @@ import torch
 
 from policy.learning.checkpoint import FILES, load_checkpoint
 from policy.learning.model import PolicyConfig
+from policy.learning.resume import JobTakenOver
 from policy.learning.sampling import sample, uniforms
 from policy.learning.scenarios import EMOTIONS
 from policy.learning.stream import PromptEncoder, arcs_of, plan_and_codes
@@ -122,3 +123,14 @@ def test_a_state_of_the_run_is_loaded_with_weights_alone(start):
     state = torch.load(out / "run" / "state.pt", weights_only=True)
 
     assert state["step"] == 90
+
+
+def test_a_job_given_to_another_worker_writes_no_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr("policy.learning.resume.still_mine", lambda: False)
+    config = SupervisedConfig(steps=2, batch=2, model=SMALL)
+
+    with pytest.raises(JobTakenOver, match="given to another worker"):
+        train_supervised(config, tmp_path, draw(), PromptEncoder(delivery_of), "bank")
+
+    assert not (tmp_path / "lineage.json").exists()
+    assert not (tmp_path / "run" / "state.pt").exists()
