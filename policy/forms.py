@@ -101,7 +101,9 @@ class RoundForm(forms.Form):
         RewardModelRun.objects.none(),
         label=_("Reward models"),
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("With several, the reward is the lowest of them: a trick that fools one does not pay."),
+        help_text=_(
+            "With several, the reward is their mean less their disagreement: a trick that fools one pays little."
+        ),
     )
     held_out_reward_model = forms.ModelChoiceField(
         RewardModelRun.objects.none(),
@@ -133,7 +135,6 @@ class RoundForm(forms.Form):
             ("yes", _("those of the catalogue with the tag practice: train to learn on, held_out to compare on")),
         ],
         coerce=bool,
-        empty_value=False,
         required=False,
         widget=forms.RadioSelect,
         initial="",
@@ -176,4 +177,5 @@ class RoundForm(forms.Form):
     @property
     def plan(self) -> RoundPlan:
         names = ("system", "steps", "seed", "kl_target", "catalogue", "per_text", "samples", "overlap", "start_study")
-        return RoundPlan(**{name: self.cleaned_data[name] for name in names})
+        chosen = {name: self.cleaned_data[name] for name in names}
+        return RoundPlan(**{**chosen, "catalogue": bool(chosen["catalogue"])})

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from earshot.formats.bundles import hash_files, pack_files, unpack_files
-from earshot.jobs import programs, services
+from earshot.jobs import programs, queries, services
 from earshot.jobs.models import Job
 from earshot.jobs.services import running
 from tests.jobs.jobs_by_hand import make_job
@@ -63,6 +63,16 @@ def test_a_job_inside_another_reports_to_both_and_stops_with_it():
     outer.refresh_from_db()
     inner.refresh_from_db()
     assert (outer.state, inner.state) == (Job.State.CANCELLED, Job.State.CANCELLED)
+
+
+def test_a_job_of_many_curves_shows_first_what_one_looks_for_and_folds_the_rest():
+    few, many = ["b", "a"], ["clipped_share", "entropy", "kl_k3", "kl_weight", "level_db", "reward", "speech_share"]
+
+    assert (queries.main_curves(few), queries.further_curves(few)) == (few, [])
+    assert queries.main_curves(many) == ["reward", "entropy"]
+    assert queries.further_curves(many) == ["clipped_share", "kl_k3", "kl_weight", "level_db", "speech_share"]
+    unknown = list("abcdefgh")
+    assert (queries.main_curves(unknown), queries.further_curves(unknown)) == (list("abcdef"), ["g", "h"])
 
 
 def test_the_same_files_have_one_hash_and_one_archive_whatever_else_is_there(tmp_path):

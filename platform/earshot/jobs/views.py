@@ -72,7 +72,7 @@ def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job = _job(request, job_id)
     context = queries.status_context(job) | {
         "arguments": json.dumps(job.arguments, indent=2, ensure_ascii=False),
-        "curves": queries.curve_names(job),
+        **queries.curve_groups(job),
     }
     return render(request, "jobs/detail.html", context)
 
@@ -103,9 +103,13 @@ def _polled(response: HttpResponse, job: Job) -> HttpResponse:
 @require_GET
 @researcher_required
 def curves(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """The live curves of a job's page, drawn anew every few seconds."""
+    """The live curves of a job's page, drawn anew every few seconds; `?further=1`: those that are folded away."""
     job = _job(request, job_id)
-    response = render(request, "jobs/_curves.html", {"job": job, "curves": queries.curve_names(job)})
+    groups = queries.curve_groups(job)
+    shown = groups["further_curves" if request.GET.get("further") else "curves"]
+    response = render(
+        request, "jobs/_curves.html", {"job": job, "curves": shown, "group": request.GET.get("further", "")}
+    )
     response.status_code = STOP_POLLING if job.is_finished else 200
     return response
 
