@@ -20,7 +20,7 @@ from policy.learning.stream import Prompts, is_plan
 SMOOTHING = 0.6  # of a new slope in the running mean
 AIM = 0.85  # of the target: what is measured scatters, and the target is a ceiling
 FASTEST = 0.35  # ln of the largest change of the weight by one measurement
-EAGERNESS = 0.7  # ln of the weight changes by this much per unit of relative error
+EAGER_UP, EAGER_DOWN = 1.2, 0.35  # ln of the weight, per unit of relative error: it comes down slowly
 LIGHTEST, HEAVIEST = 0.03, 3.0
 
 
@@ -78,6 +78,7 @@ class KLWeight:
         """The weight for the next steps."""
         slope = SMOOTHING * (measured - self.last) + (1 - SMOOTHING) * self.slope
         error = (measured + slope) / (AIM * self.target) - 1
-        change = min(FASTEST, max(-FASTEST, EAGERNESS * error))
+        eager = EAGER_UP if error > 0 else EAGER_DOWN
+        change = min(FASTEST, max(-FASTEST, eager * error))
         weight = min(HEAVIEST, max(LIGHTEST, self.weight * math.exp(change)))
         return KLWeight(self.target, weight, measured, slope)
