@@ -12,7 +12,7 @@ from policy.services.plans import HELD_OUT, RoundPlan
 
 BANK = Path(__file__).resolve().parents[1] / "learning" / "bank" / "bank.json"
 LAST_ROUNDS = 5
-# Without rounds before: measured on two shared cores, docs/benchmarks.md.
+# Without rounds before: a rule for two cores, rounded up from what `make loop` took (docs/loop.md).
 SECONDS_AT_LEAST = 20.0
 SECONDS_PER_STEP = 1.0
 SECONDS_PER_DIALOGUE = 1.5  # spoken, imported and measured

@@ -19,7 +19,7 @@ from rewardmodel.models import RewardModelRun
 
 KIND = "rewardmodel.train"
 LAST_RUNS = 5  # that tell how long the next one takes
-# Without runs before: measured on two shared cores, docs/benchmarks.md.
+# Without runs before: a rule for two cores, rounded up from what `make loop` took (docs/loop.md).
 SECONDS_AT_LEAST = 15.0
 SECONDS_PER_AUDIO_HOUR = 45.0
 SECONDS_PER_1000_JUDGMENTS = 10.0

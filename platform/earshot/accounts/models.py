@@ -131,7 +131,6 @@ ACTIONS = {
     "policy.spoke": _("had the policy speak"),
     "policy.downloaded": _("downloaded the policy"),
     "round.started": _("started the round"),
-    "reward_model.registered": _("registered the reward model"),
     "job.cancelled": _("cancelled the job"),
     "job.started_again": _("started again the job"),
 }

@@ -31,10 +31,11 @@ class LoopPlan:
     """How large the loop is. The defaults fit six minutes on two cores."""
 
     seed: int = 1
-    scenarios_per_text: int = 4  # of each of the training texts
+    scenarios_per_text: int = 3  # of each of the training texts
     held_out_per_text: int = 3  # of the texts held apart
     samples: int = 4  # dialogues of a scenario, all compared with each other
-    overlap: int = 1  # votes on each of their pairs
+    overlap: int = 1  # votes on each of their pairs: for learning, another pair tells more than another vote
+    held_out_overlap: int = 3  # votes on each held-out pair: without several, no ceiling can be told
     steps: int = 60  # of the policy's update
     round_overlap: int = 3  # votes on each pair of new against reference
 
@@ -56,8 +57,8 @@ class Loop:
         """
         self.by = seeding.seed_people()["admin"]
         policy = self.start_policy()
-        learning = self.speak(policy, "train", self.plan.scenarios_per_text)
-        held_out = self.speak(policy, "held_out", self.plan.held_out_per_text)
+        learning = self.speak(policy, "train", self.plan.scenarios_per_text, self.plan.overlap)
+        held_out = self.speak(policy, "held_out", self.plan.held_out_per_text, self.plan.held_out_overlap)
         judged = [self.judge(study) for study in (learning, held_out)]
         model = self.train_reward_model(*(self.make_snapshot(study) for study in (learning, held_out)))
         new_study = self.update(policy, model)
@@ -76,7 +77,7 @@ class Loop:
         job = self.wait_for("make_policy", REFERENCE, seed=self.plan.seed)
         return self.number(job, "policy")
 
-    def speak(self, policy: int, part: str, per_text: int) -> int:
+    def speak(self, policy: int, part: str, per_text: int, overlap: int) -> int:
         """The policy speaks scenarios of one part of the texts. Returns the study of all pairs of them."""
         words = {"train": "the scenarios to learn from", "held_out": "scenarios of texts held apart"}[part]
         self.say(f"The policy speaks {words}; they are imported and paired")
@@ -88,7 +89,7 @@ class Loop:
             samples=self.plan.samples,
             seed=self.plan.seed,
             study=f"Practice, {words}",
-            overlap=self.plan.overlap,
+            overlap=overlap,
             simulated=True,
             start=True,
         )
