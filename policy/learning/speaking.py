@@ -85,10 +85,13 @@ def write_rollouts(
     planner = Planner(bank, cache_dir)
     scenarios = {rollout.scenario.scenario_id: rollout.scenario for rollout in rollouts}
     dialogues: dict[str, Dialogue] = {}
+    known: set[tuple[str, int]] = set()
     for rollout in rollouts:
+        which = (rollout.scenario.scenario_id, rollout.sample)
+        if which in known:
+            raise ValueError(f"Two rollouts are sample {which[1]} of {which[0]!r}; give each its own sample number.")
+        known.add(which)
         dialogue = _dialogue(rollout, planner, bank, system, meta)
-        if dialogue.dialogue_id in dialogues:
-            raise ValueError(f"Two rollouts would be {dialogue.dialogue_id!r}; give each its own sample number.")
         dialogues[dialogue.dialogue_id] = dialogue
     (out / "audio").mkdir(parents=True, exist_ok=True)
     wanted = {out / audio_name(bank, rollout): rollout for rollout in rollouts}
@@ -105,16 +108,21 @@ def write_rollouts(
 def audio_name(bank: Bank, rollout: Rollout) -> str:
     """Below the manifest's folder: the hash of everything that decides the samples."""
     made_from = [bank.content_hash, RENDERER_VERSION, ANALYSIS_VERSION, rollout.scenario.scenario_id]
-    digest = hashlib.sha256(json.dumps([*made_from, rollout.codes.tolist()]).encode())
-    return f"audio/{digest.hexdigest()[:32]}.flac"
+    return f"audio/{_hash([*made_from, rollout.codes.tolist()])[:32]}.flac"
+
+
+def _hash(made_from: object) -> str:
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
 def _dialogue(rollout: Rollout, planner: Planner, bank: Bank, system: str, meta: Mapping[str, Any]) -> Dialogue:
     scenario = rollout.scenario
     plan = planner.plan(scenario, rollout.codes)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", system)
+    # What is sampled depends on the scenarios that were asked for beside this one: another reply needs another id.
+    said = _hash([audio_name(bank, rollout), rollout.plan, dict(meta)])[:8]
     return Dialogue(
-        dialogue_id=f"{scenario.scenario_id}-{name}-{meta.get('seed', 0)}-{rollout.sample}",
+        dialogue_id=f"{scenario.scenario_id}-{name}-{meta.get('seed', 0)}-{rollout.sample}-{said}",
         scenario_id=scenario.scenario_id,
         system=system,
         audio=audio_name(bank, rollout),

@@ -36,7 +36,7 @@ def test_rollouts_become_a_valid_manifest(tmp_path, cache):
     manifest = read_manifest(speak(tmp_path, cache, spoken))
 
     assert scenarios_from_manifest(tmp_path, small_bank()) == [spoken[0].scenario]
-    assert [one.dialogue_id for one in manifest.dialogues] == [
+    assert [one.dialogue_id.rpartition("-")[0] for one in manifest.dialogues] == [
         "practice-lost-keys-j-0-policy-one-7-0",
         "practice-lost-keys-j-0-policy-one-7-1",
     ]
@@ -47,6 +47,17 @@ def test_rollouts_become_a_valid_manifest(tmp_path, cache):
         (1, "user", None),
         (1, "assistant", "The user is happy about it."),
     ]
+
+
+def test_another_reply_has_another_id_and_the_same_reply_the_same(tmp_path, cache):
+    def said(name, spoken):
+        return [one.dialogue_id for one in read_manifest(speak(tmp_path / name, cache, spoken)).dialogues]
+
+    first, second = rollouts()
+    other = Rollout(first.scenario, second.codes, first.plan, first.sample)
+
+    assert said("again", [first]) == said("once", [first])
+    assert said("other", [other]) != said("once", [first])
 
 
 def test_audio_is_the_renderers_at_16_khz_and_the_turns_lie_in_it(tmp_path, cache):
@@ -90,7 +101,7 @@ def test_two_processes_write_what_one_writes(tmp_path, cache):
 
 
 def test_two_rollouts_of_one_sample_number_are_refused(tmp_path, cache):
-    with pytest.raises(ValueError, match="Two rollouts would be 'practice-lost-keys-j-0-policy-one-7-0'"):
+    with pytest.raises(ValueError, match="Two rollouts are sample 0 of 'practice-lost-keys-j-0'"):
         speak(tmp_path, cache, [*rollouts(1), *rollouts(1)])
 
 
