@@ -36,12 +36,7 @@ class Command(BaseCommand):
             job = ask(study, name=options["name"], filter=_filter(study, options), by=by)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
-        if options["here"]:
-            following.run_here(job, snapshots.run_snapshot)
-        elif options["wait"]:
-            following.follow(self, job)
-        else:
-            self.stdout.write(f"The snapshot waits for a worker (job {job.pk}).")
+        if not following.carry_out(self, job, snapshots.run_snapshot, options, "The snapshot"):
             return
         self._tell_result(job)
 

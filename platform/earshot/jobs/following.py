@@ -3,7 +3,8 @@
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -44,6 +45,23 @@ def run_here(job: Job, body: Callable[[RunningJob], object]) -> None:
             body(held)
     job.refresh_from_db()
     check(job)
+
+
+def carry_out(
+    command: BaseCommand, job: Job, body: Callable[[RunningJob], object], options: Mapping[str, Any], waits: str
+) -> bool:
+    """Run the job as --here or --wait ask, else say that it waits: `waits`, "The snapshot", "Round 3".
+
+    Returns: whether it has succeeded; False if it was left to a worker.
+    Raises: CommandError, if it failed.
+    """
+    if options["here"]:
+        run_here(job, body)
+    elif options["wait"]:
+        follow(command, job)
+    else:
+        command.stdout.write(f"{waits} waits for a worker (job {job.pk}).")
+    return bool(options["here"] or options["wait"])
 
 
 def follow(command: BaseCommand, job: Job) -> None:

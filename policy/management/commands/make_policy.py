@@ -27,12 +27,7 @@ class Command(BaseCommand):
             job = ask(by=following.find_person(options["by"], admin=True), **asked)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
-        if options["here"]:
-            following.run_here(job, first.run_policy)
-        elif options["wait"]:
-            following.follow(self, job)
-        else:
-            self.stdout.write(f"The policy waits for a worker (job {job.pk}).")
+        if not following.carry_out(self, job, first.run_policy, options, "The policy"):
             return
         policy = PolicyCheckpoint.objects.get(pk=job.result["policy"])
         made = "Registered" if job.result["is_new"] else "The same seed and steps gave before"

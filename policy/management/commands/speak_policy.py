@@ -49,12 +49,7 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         assert speech.job is not None
-        if options["here"]:
-            following.run_here(speech.job, speeches.run_speech)
-        elif options["wait"]:
-            following.follow(self, speech.job)
-        else:
-            self.stdout.write(f"Speech {speech.pk} waits for a worker (job {speech.job.pk}).")
+        if not following.carry_out(self, speech.job, speeches.run_speech, options, f"Speech {speech.pk}"):
             return
         speech.refresh_from_db()
         self.stdout.write(self.style.SUCCESS(f"Speech {speech.pk}: {len(speech.dialogue_ids)} dialogues"))

@@ -54,12 +54,7 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         assert round.job is not None
-        if options["here"]:
-            following.run_here(round.job, rounds.run_round)
-        elif options["wait"]:
-            following.follow(self, round.job)
-        else:
-            self.stdout.write(f"Round {round.pk} waits for a worker (job {round.job.pk}).")
+        if not following.carry_out(self, round.job, rounds.run_round, options, f"Round {round.pk}"):
             return
         round.refresh_from_db()
         self.stdout.write(self.style.SUCCESS(f"Round {round.pk} '{round}' is done"))

@@ -34,12 +34,7 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         assert run.job is not None
-        if options["here"]:
-            following.run_here(run.job, services.run_training)
-        elif options["wait"]:
-            following.follow(self, run.job)
-        else:
-            self.stdout.write(f"Reward model {run.pk} waits for a worker (job {run.job.pk}).")
+        if not following.carry_out(self, run.job, services.run_training, options, f"Reward model {run.pk}"):
             return
         run.refresh_from_db()
         self.stdout.write(self.style.SUCCESS(f"Registered reward model {run.pk} '{run}'"))
