@@ -31,12 +31,12 @@ class LoopPlan:
     """How large the loop is. The defaults fit six minutes on two cores."""
 
     seed: int = 1
-    scenarios_per_text: int = 3  # of each of the training texts
-    held_out_per_text: int = 3  # of the texts held apart
+    scenarios_per_text: int = 2  # of each of the training texts
+    held_out_per_text: int = 2  # of the texts held apart
     samples: int = 4  # dialogues of a scenario, all compared with each other
     overlap: int = 1  # votes on each of their pairs: for learning, another pair tells more than another vote
     held_out_overlap: int = 3  # votes on each held-out pair: without several, no ceiling can be told
-    steps: int = 60  # of the policy's update
+    steps: int = 40  # of the policy's update
     round_overlap: int = 3  # votes on each pair of new against reference
 
 
