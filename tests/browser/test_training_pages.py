@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from earshot.accounts.models import Role
 from earshot.jobs.models import Job, JobMetric
+from tests.annotation.test_empty_lists import filled_buttons
 from tests.browser.axe import violations
 from tests.browser.test_study_pages import sound
 from tests.factories import make_study, make_user
@@ -96,6 +97,7 @@ def test_the_empty_pages_call_for_one_thing_each(page_of, admin):
     for name in ("rewardmodel:runs", "rewardmodel:run_new", "policy:policies", "policy:rounds", "policy:round_new"):
         page.goto(reverse(name))
         sound(page, 360)
+        assert len(filled_buttons(page.content())) == 1, name
 
 
 @pytest.mark.parametrize("width", [1000, 1200, 1279, 1280])
