@@ -19,35 +19,32 @@ KIND = "policy.make_policy"
 
 
 @transaction.atomic
-def request_policy(*, name: str, seed: int = 1, steps: int | None = None, by: User | None) -> Job:
+def request_policy(
+    *, name: str, seed: int = 1, steps: int | None = None, by: User | None, tell_worker: bool = True
+) -> Job:
     """Hand the making of a first policy to a worker; the job's result names it: {"policy": primary key, "is_new": …}.
 
+    Args:
+        tell_worker: False where the caller runs the job itself.
     Raises:
         ValidationError: for a name that another system has, or a seed or number of steps that cannot be.
     """
-    arguments = _arguments(name, seed, steps)
-    job = jobs.enqueue(KIND, arguments, title=_title(arguments), queue=Job.Queue.GPU, created_by=by)
-    return _begin(job)
-
-
-@transaction.atomic
-def store_policy_job(*, name: str, seed: int = 1, steps: int | None = None, by: User | None) -> Job:
-    """As `request_policy`, but no worker is told: the caller runs the job itself."""
-    arguments = _arguments(name, seed, steps)
-    job = Job.objects.create(
-        kind=KIND, arguments=arguments, title=_title(arguments), queue=Job.Queue.GPU, created_by=by
-    )
-    return _begin(job)
-
-
-def _arguments(name: str, seed: int, steps: int | None) -> dict[str, object]:
     name = name.strip()[:200]
     refuse_taken(name)
     if not 0 <= seed <= MOST_SEED:
         raise ValidationError(f"The seed {seed} is out of range. Use a whole number from 0 to {MOST_SEED}.")
     if steps is not None and steps < 1:
         raise ValidationError(f"{steps} steps train nothing. Use at least 1, or leave it empty.")
-    return {"name": name, "seed": seed, "steps": steps}
+    job = jobs.enqueue(
+        KIND,
+        {"name": name, "seed": seed, "steps": steps},
+        title=f"First policy: {name}",
+        queue=Job.Queue.GPU,
+        created_by=by,
+        tell_worker=tell_worker,
+    )
+    record_action(by, "policy.started", name, job=str(job.pk))
+    return job
 
 
 def refuse_taken(name: str) -> None:
@@ -56,15 +53,6 @@ def refuse_taken(name: str) -> None:
         raise ValidationError("Give the policy a name, such as 'policy-1'.")
     if System.objects.filter(name=name).exists():
         raise ValidationError(f"A system is called '{name}' already. Choose another name for the policy.")
-
-
-def _begin(job: Job) -> Job:
-    record_action(job.created_by, "policy.started", job.arguments["name"], job=str(job.pk))
-    return job
-
-
-def _title(arguments: dict[str, object]) -> str:
-    return f"First policy: {arguments['name']}"[:200]
 
 
 def run_policy(held: RunningJob) -> PolicyCheckpoint:

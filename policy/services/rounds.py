@@ -47,46 +47,44 @@ def request_round(
     by: User | None,
     name: str = "",
     held_out_reward_model: RewardModelRun | None = None,
+    tell_worker: bool = True,
 ) -> Round:
     """Hand a round to a worker.
 
+    Args:
+        tell_worker: False where the caller runs the job itself.
     Raises:
         ValidationError: for no reward model, one that is not ready, a name that is taken, or numbers that cannot be.
     """
-    round = _store(policy, reward_models, plan, by=by, name=name, held_out=held_out_reward_model)
-    round.job = jobs.enqueue(KIND, {"round": round.pk}, title=_title(round), queue=Job.Queue.GPU, created_by=by)
-    return _begin(round)
-
-
-@transaction.atomic
-def store_round(
-    policy: PolicyCheckpoint,
-    reward_models: Sequence[RewardModelRun],
-    plan: RoundPlan,
-    *,
-    by: User | None,
-    name: str = "",
-    held_out_reward_model: RewardModelRun | None = None,
-) -> Round:
-    """As `request_round`, but no worker is told: the caller runs the job itself."""
-    round = _store(policy, reward_models, plan, by=by, name=name, held_out=held_out_reward_model)
-    round.job = Job.objects.create(
-        kind=KIND, arguments={"round": round.pk}, title=_title(round), queue=Job.Queue.GPU, created_by=by
-    )
-    return _begin(round)
-
-
-def _store(
-    policy: PolicyCheckpoint,
-    reward_models: Sequence[RewardModelRun],
-    plan: RoundPlan,
-    *,
-    by: User | None,
-    name: str,
-    held_out: RewardModelRun | None,
-) -> Round:
     plan.checked()
     refuse_taken(plan.system)
+    _refuse_judges(reward_models, held_out_reward_model)
+    if plan.catalogue:
+        scenarios.refuse_missing()
+    round = Round.objects.create(
+        name=(name.strip() or f"{policy} → {plan.system}")[:200],
+        policy=policy,
+        held_out_reward_model=held_out_reward_model,
+        parameters=plan.to_json(),
+        created_by=by,
+    )
+    round.reward_models.set(reward_models)
+    round.job = jobs.enqueue(
+        KIND,
+        {"round": round.pk},
+        title=f"Round: {round.name}",
+        queue=Job.Queue.GPU,
+        created_by=by,
+        tell_worker=tell_worker,
+    )
+    round.save(update_fields=["job"])
+    names = [str(model) for model in round.reward_models.all()]
+    record_action(by, "round.started", round, policy=str(policy), reward_models=names)
+    return round
+
+
+def _refuse_judges(reward_models: Sequence[RewardModelRun], held_out: RewardModelRun | None) -> None:
+    """Raises: ValidationError, for reward models that a round cannot have."""
     if not reward_models:
         raise ValidationError("A round needs at least one reward model. Train one from a snapshot first.")
     for model in [*reward_models, *([held_out] if held_out else [])]:
@@ -96,28 +94,6 @@ def _store(
             )
     if held_out in reward_models:
         raise ValidationError(f"Reward model '{held_out}' gives the reward, so it cannot be held out. Choose another.")
-    if plan.catalogue:
-        scenarios.refuse_missing()
-    round = Round.objects.create(
-        name=(name.strip() or f"{policy} → {plan.system}")[:200],
-        policy=policy,
-        held_out_reward_model=held_out,
-        parameters=plan.to_json(),
-        created_by=by,
-    )
-    round.reward_models.set(reward_models)
-    return round
-
-
-def _begin(round: Round) -> Round:
-    round.save(update_fields=["job"])
-    models = [str(model) for model in round.reward_models.all()]
-    record_action(round.created_by, "round.started", round, policy=str(round.policy), reward_models=models)
-    return round
-
-
-def _title(round: Round) -> str:
-    return f"Round: {round.name}"[:200]
 
 
 def run_round(held: RunningJob) -> None:

@@ -21,49 +21,38 @@ SPEAKING, IMPORTING = (0.0, 0.5), (0.5, 0.95)  # shares of the progress bar
 
 @transaction.atomic
 def request_speech(
-    policy: PolicyCheckpoint, plan: SpeechPlan, *, by: User | None, study: dict[str, Any] | None = None
+    policy: PolicyCheckpoint,
+    plan: SpeechPlan,
+    *,
+    by: User | None,
+    study: dict[str, Any] | None = None,
+    tell_worker: bool = True,
 ) -> Speech:
     """Hand to a worker that the policy speaks and its dialogues come in.
 
     Args:
         study: `title`, `overlap`, `is_simulated` and `start` of a study of all pairs of its dialogues of one scenario;
             None opens none.
+        tell_worker: False where the caller runs the job itself.
     Raises:
         ValidationError: for numbers that cannot be, or a study with one dialogue per scenario.
     """
-    speech = _store(policy, plan, by=by, study=study)
-    speech.job = jobs.enqueue(KIND, {"speech": speech.pk}, title=_title(speech), queue=Job.Queue.GPU, created_by=by)
-    return _begin(speech)
-
-
-@transaction.atomic
-def store_speech(
-    policy: PolicyCheckpoint, plan: SpeechPlan, *, by: User | None, study: dict[str, Any] | None = None
-) -> Speech:
-    """As `request_speech`, but no worker is told: the caller runs the job itself."""
-    speech = _store(policy, plan, by=by, study=study)
-    speech.job = Job.objects.create(
-        kind=KIND, arguments={"speech": speech.pk}, title=_title(speech), queue=Job.Queue.GPU, created_by=by
-    )
-    return _begin(speech)
-
-
-def _store(policy: PolicyCheckpoint, plan: SpeechPlan, *, by: User | None, study: dict[str, Any] | None) -> Speech:
     plan.checked()
     if study is not None and plan.samples < 2:
         raise ValidationError("A pair needs two dialogues of a scenario. Ask for 2 or more of each, or for no study.")
     parameters = plan.to_json() | ({"study": study} if study else {})
-    return Speech.objects.create(policy=policy, parameters=parameters, created_by=by)
-
-
-def _begin(speech: Speech) -> Speech:
+    speech = Speech.objects.create(policy=policy, parameters=parameters, created_by=by)
+    speech.job = jobs.enqueue(
+        KIND,
+        {"speech": speech.pk},
+        title=f"Speech of {policy}",
+        queue=Job.Queue.GPU,
+        created_by=by,
+        tell_worker=tell_worker,
+    )
     speech.save(update_fields=["job"])
-    record_action(speech.created_by, "policy.spoke", speech.policy, **SpeechPlan.from_json(speech.parameters).to_json())
+    record_action(by, "policy.spoke", policy, **plan.to_json())
     return speech
-
-
-def _title(speech: Speech) -> str:
-    return f"Speech of {speech.policy}"[:200]
 
 
 def run_speech(held: RunningJob) -> None:

@@ -98,49 +98,17 @@ def request_run(
     epochs: int | None = None,
     probes: bool = True,
     evaluate_on: Snapshot | None = None,
+    tell_worker: bool = True,
 ) -> RewardModelRun:
     """Hand a training on the snapshot to a worker.
 
     Args:
         probes: whether the finished model is probed, too: loudness, silence, sides, vocoder.
         evaluate_on: another snapshot to measure on; then every scenario of the first one is trained on.
+        tell_worker: False where the caller runs the job itself.
     Raises:
         ValidationError: for a seed or a number of epochs that cannot be, or a snapshot that is to measure itself.
     """
-    run = _store(snapshot, by=by, name=name, seed=seed, epochs=epochs, probes=probes, evaluate_on=evaluate_on)
-    run.job = jobs.enqueue(KIND, {"run": run.pk}, title=_title(run), queue=Job.Queue.GPU, created_by=by)
-    return _begin(run)
-
-
-@transaction.atomic
-def store_run(
-    snapshot: Snapshot,
-    *,
-    by: User | None,
-    name: str = "",
-    seed: int = 1,
-    epochs: int | None = None,
-    probes: bool = True,
-    evaluate_on: Snapshot | None = None,
-) -> RewardModelRun:
-    """As `request_run`, but no worker is told: the caller runs the job itself."""
-    run = _store(snapshot, by=by, name=name, seed=seed, epochs=epochs, probes=probes, evaluate_on=evaluate_on)
-    run.job = Job.objects.create(
-        kind=KIND, arguments={"run": run.pk}, title=_title(run), queue=Job.Queue.GPU, created_by=by
-    )
-    return _begin(run)
-
-
-def _store(
-    snapshot: Snapshot,
-    *,
-    by: User | None,
-    name: str,
-    seed: int,
-    epochs: int | None,
-    probes: bool,
-    evaluate_on: Snapshot | None,
-) -> RewardModelRun:
     if not 0 <= seed <= MOST_SEED:
         raise ValidationError(f"The seed {seed} is out of range. Use a whole number from 0 to {MOST_SEED}.")
     if epochs is not None and epochs < 1:
@@ -151,16 +119,17 @@ def _store(
     if not probes:
         parameters["probes"] = False
     name = name.strip() or f"{snapshot.name}, seed {seed}"
-    return RewardModelRun.objects.create(
+    run = RewardModelRun.objects.create(
         name=name[:200], snapshot=snapshot, evaluation_snapshot=evaluate_on, parameters=parameters, created_by=by
     )
-
-
-def _begin(run: RewardModelRun) -> RewardModelRun:
+    run.job = jobs.enqueue(
+        KIND,
+        {"run": run.pk},
+        title=f"Reward model: {run.name}",
+        queue=Job.Queue.GPU,
+        created_by=by,
+        tell_worker=tell_worker,
+    )
     run.save(update_fields=["job"])
-    record_action(run.created_by, "reward_model.started", run, snapshot=str(run.snapshot), **run.parameters)
+    record_action(by, "reward_model.started", run, snapshot=str(snapshot), **parameters)
     return run
-
-
-def _title(run: RewardModelRun) -> str:
-    return f"Reward model: {run.name}"[:200]

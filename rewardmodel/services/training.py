@@ -46,7 +46,7 @@ def _train_and_register(held: RunningJob, run: RewardModelRun) -> None:
     apart = unpack_snapshot(run.evaluation_snapshot, folder) if run.evaluation_snapshot else snapshot
     model = folder / "model"
     with held.stretch(*TRAINING):
-        run_child(held, train_command(run, snapshot, model))
+        run_child(held, train_command(run, snapshot, model, watch=apart))
     with held.stretch(*EVALUATING):
         run_child(held, measure_command("evaluate", model, apart, "--cache", programs.cache_folder()))
     if run.parameters.get("probes", True):
@@ -56,12 +56,12 @@ def _train_and_register(held: RunningJob, run: RewardModelRun) -> None:
     register(held, run, model)
 
 
-def train_command(run: RewardModelRun, snapshot: Path, model: Path) -> list[str]:
+def train_command(run: RewardModelRun, snapshot: Path, model: Path, *, watch: Path) -> list[str]:
     arguments: list[object] = [snapshot, "--out", model, "--seed", run.parameters["seed"]]
     if "epochs" in run.parameters:
         arguments += ["--epochs", run.parameters["epochs"]]
     if run.evaluation_snapshot is not None:
-        arguments += ["--split", "all"]
+        arguments += ["--split", "all", "--watch", watch]
     arguments += ["--cache", programs.cache_folder()]
     return programs.command("rewardmodel", "train", *arguments, spread=True)
 

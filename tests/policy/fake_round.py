@@ -39,12 +39,13 @@ def make_policy(name: str = "policy-1", **fields) -> PolicyCheckpoint:
 
 def make_round(policy=None, models=None, *, by=None, held_out=None, **plan) -> Round:
     """One that waits to be run here."""
-    return rounds.store_round(
+    return rounds.request_round(
         policy or make_policy(),
         models or [make_reward_model()],
         RoundPlan(**{"system": "policy-r1", "per_text": 1, **plan}),
         by=by,
         held_out_reward_model=held_out,
+        tell_worker=False,
     )
 
 

@@ -22,8 +22,12 @@ from tests.rewardmodel.fake_learning import make_reward_model, make_small_snapsh
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+def make_first(name: str, **asked) -> Job:
+    return run_job(first.request_policy(name=name, by=None, tell_worker=False, **asked), first.run_policy)
+
+
 def test_a_first_policy_is_registered_with_its_files_and_lineage(fake_learning):
-    job = run_job(first.store_policy_job(name="policy-1", seed=4, by=None), first.run_policy)
+    job = make_first("policy-1", seed=4)
 
     policy = PolicyCheckpoint.objects.get()
     assert (job.state, job.result["policy"], job.result["is_new"]) == ("succeeded", policy.pk, True)
@@ -35,9 +39,9 @@ def test_a_first_policy_is_registered_with_its_files_and_lineage(fake_learning):
 
 
 def test_the_same_start_under_another_name_is_the_policy_there_is(fake_learning):
-    run_job(first.store_policy_job(name="policy-1", by=None), first.run_policy)
+    make_first("policy-1")
 
-    job = run_job(first.store_policy_job(name="policy-2", by=None), first.run_policy)
+    job = make_first("policy-2")
 
     assert (PolicyCheckpoint.objects.get().system.name, job.result["is_new"]) == ("policy-1", False)
 
@@ -272,7 +276,7 @@ def test_a_policy_speaks_and_a_study_of_its_own_dialogues_opens(fake_learning):
     study = {"title": "Which would you rather be in?", "overlap": 1, "is_simulated": True, "start": True}
     plan = SpeechPlan(part="train", per_text=1, samples=3, seed=2)
 
-    speech = speeches.store_speech(policy, plan, by=person, study=study)
+    speech = speeches.request_speech(policy, plan, by=person, study=study, tell_worker=False)
     job = run_job(speech.job, speeches.run_speech)
     speech.refresh_from_db()
 

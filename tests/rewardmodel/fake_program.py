@@ -151,7 +151,15 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         for place in places:
             command.add_argument(place, type=Path)
-        for option in ("--out", "--cache", "--policy", "--reference", "--scenarios", "--held-out-reward-model"):
+        for option in (
+            "--out",
+            "--cache",
+            "--policy",
+            "--reference",
+            "--scenarios",
+            "--held-out-reward-model",
+            "--watch",
+        ):
             command.add_argument(option, type=Path)
         command.add_argument("--reward-model", type=Path, action="append")
         for option in ("--seed", "--epochs", "--steps", "--samples", "--per-text"):

@@ -31,6 +31,11 @@ def snapshot():
     return make_small_snapshot()
 
 
+def ask(snapshot, **asked) -> RewardModelRun:
+    """For a training that is run here."""
+    return services.request_run(snapshot, **{"by": None, "tell_worker": False, **asked})
+
+
 def train(run: RewardModelRun) -> Job:
     job = run_job(run.job, services.run_training)
     run.refresh_from_db()
@@ -62,7 +67,7 @@ def test_the_estimate_goes_by_the_last_trainings_when_there_are_any():
 
 def test_a_training_registers_the_model_with_its_hash_its_report_and_its_curves(snapshot, fake_learning):
     person = make_user("researcher")
-    run = services.store_run(snapshot, by=person, seed=7, epochs=3)
+    run = ask(snapshot, by=person, seed=7, epochs=3)
     assert (run.state, run.name) == ("queued", "first, seed 7")
 
     job = train(run)
@@ -87,7 +92,7 @@ def test_a_training_registers_the_model_with_its_hash_its_report_and_its_curves(
 
 
 def test_the_content_hash_is_of_the_model_and_not_of_its_report(snapshot, fake_learning, tmp_path):
-    runs = [services.store_run(snapshot, by=None, seed=seed) for seed in (1, 1, 2)]
+    runs = [ask(snapshot, seed=seed) for seed in (1, 1, 2)]
     for run in runs:
         train(run)
 
@@ -99,8 +104,19 @@ def test_the_content_hash_is_of_the_model_and_not_of_its_report(snapshot, fake_l
     assert hash_files(folder, ["config.json", "model.safetensors"]) == first
 
 
+def test_a_worker_is_told_of_a_training_unless_it_is_run_here(snapshot, monkeypatch):
+    sent = []
+    monkeypatch.setattr("earshot.jobs.services.lifecycle.send", lambda job_id, *_: sent.append(job_id))
+
+    told = services.request_run(snapshot, by=None)
+    here = services.request_run(snapshot, by=None, tell_worker=False)
+
+    assert sent == [told.job_id]
+    assert here.job.send_again_at > here.job.created_at  # time enough to begin before the reaper sends it
+
+
 def test_a_registered_model_is_left_as_it_is(snapshot, fake_learning):
-    run = services.store_run(snapshot, by=None)
+    run = ask(snapshot)
     train(run)
     hash_before = run.content_hash
 
@@ -114,7 +130,7 @@ def test_a_registered_model_is_left_as_it_is(snapshot, fake_learning):
 
 
 def test_a_model_of_another_snapshot_is_not_registered(snapshot, fake_learning, monkeypatch):
-    run = services.store_run(snapshot, by=None)
+    run = ask(snapshot)
     folder = programs.run_folder(run.job_id)
     strange = f"import json, pathlib; m = pathlib.Path({str(folder / 'model')!r}); m.mkdir(parents=True); " + "".join(
         f"(m / {name!r}).write_text({text!r}); "
@@ -138,7 +154,7 @@ def test_a_model_of_another_snapshot_is_not_registered(snapshot, fake_learning, 
 
 def test_without_the_learning_side_the_job_says_so_in_one_sentence(snapshot, monkeypatch):
     monkeypatch.setattr(programs, "NEEDED", ("torch_that_is_not_there",))
-    run = services.store_run(snapshot, by=None)
+    run = ask(snapshot)
 
     job = train(run)
 
@@ -152,25 +168,26 @@ def test_what_the_program_refuses_stands_on_the_job(snapshot, fake_learning, mon
     refusal = [sys.executable, "-c", f"import sys; print({words!r}, file=sys.stderr); sys.exit(2)"]
     monkeypatch.setattr(programs, "command", lambda *_, **__: refusal)
 
-    job = train(services.store_run(snapshot, by=None))
+    job = train(ask(snapshot))
 
     assert f"ended with status 2. Its last words: {words}" in job.error
 
 
 def test_a_model_measured_on_another_snapshot_learns_from_every_scenario(snapshot, fake_learning):
     apart = make_small_snapshot()
-    run = services.store_run(snapshot, by=None, evaluate_on=apart)
+    run = ask(snapshot, evaluate_on=apart)
 
     job = train(run)
 
     assert (job.state, run.evaluation_snapshot) == ("succeeded", apart)
-    assert training.train_command(run, Path("s"), Path("m"))[-4:-2] == ["--split", "all"]
+    command = training.train_command(run, Path("s"), Path("m"), watch=Path("apart"))
+    assert command[-6:-2] == ["--split", "all", "--watch", "apart"]
     with pytest.raises(ValidationError, match="not measured on what it was trained on"):
-        services.store_run(snapshot, by=None, evaluate_on=snapshot)
+        ask(snapshot, evaluate_on=snapshot)
 
 
 def test_a_training_without_probes_runs_none(snapshot, fake_learning):
-    run = services.store_run(snapshot, by=None, probes=False)
+    run = ask(snapshot, probes=False)
 
     train(run)
 
@@ -186,13 +203,13 @@ def test_numbers_that_cannot_be_are_refused(snapshot, seed, epochs, message):
 
 
 def test_the_command_names_the_snapshot_the_seed_and_a_cache_and_spreads_over_processes(snapshot, settings, tmp_path):
-    run = services.store_run(snapshot, by=None, seed=3, epochs=9)
+    run = ask(snapshot, seed=3, epochs=9)
     cache = str(programs.cache_folder())
     words = [str(tmp_path), "--out", str(tmp_path / "m"), "--seed", "3", "--epochs", "9", "--cache", cache]
 
-    one = training.train_command(run, tmp_path, tmp_path / "m")
+    one = training.train_command(run, tmp_path, tmp_path / "m", watch=tmp_path)
     settings.TRAIN_PROCESSES = 4
-    four = training.train_command(run, tmp_path, tmp_path / "m")
+    four = training.train_command(run, tmp_path, tmp_path / "m", watch=tmp_path)
 
     assert one == [sys.executable, "-m", "rewardmodel", "train", *words]
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", "4"]

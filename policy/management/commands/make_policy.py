@@ -21,10 +21,10 @@ class Command(BaseCommand):
         following.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        ask = first.store_policy_job if options["here"] else first.request_policy
+        by = following.find_person(options["by"], admin=True)
         asked = {name: options[name] for name in ("name", "seed", "steps")}
         try:
-            job = ask(by=following.find_person(options["by"], admin=True), **asked)
+            job = first.request_policy(by=by, tell_worker=not options["here"], **asked)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         if not following.carry_out(self, job, first.run_policy, options, "The policy"):

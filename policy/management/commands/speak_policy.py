@@ -38,13 +38,13 @@ class Command(BaseCommand):
             "is_simulated": options["simulated"],
             "start": options["start"],
         }
-        ask = speeches.store_speech if options["here"] else speeches.request_speech
         try:
-            speech = ask(
+            speech = speeches.request_speech(
                 policy,
                 plan,
                 by=following.find_person(options["by"], admin=True),
                 study=study if options["study"] else None,
+                tell_worker=not options["here"],
             )
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None

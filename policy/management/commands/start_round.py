@@ -41,15 +41,15 @@ class Command(BaseCommand):
             raise CommandError(f"There is no policy {options['policy']}. Its number is in its address, /policies/…/.")
         held_out = options["held_out_reward_model"]
         names = ("system", "steps", "seed", "kl_target", "catalogue", "per_text", "samples", "overlap", "start_study")
-        ask = rounds.store_round if options["here"] else rounds.request_round
         try:
-            round = ask(
+            round = rounds.request_round(
                 policy,
                 [_reward_model(number) for number in options["reward_model"]],
                 RoundPlan(**{name: options[name] for name in names}),
                 by=following.find_person(options["by"], admin=True),
                 name=options["name"],
                 held_out_reward_model=_reward_model(held_out) if held_out else None,
+                tell_worker=not options["here"],
             )
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None

@@ -28,9 +28,9 @@ class Command(BaseCommand):
         asked = {name: options[name] for name in ("name", "seed", "epochs")} | {"probes": not options["no_probes"]}
         if options["evaluate_on"] is not None:
             asked["evaluate_on"] = _snapshot(options["evaluate_on"])
-        ask = services.store_run if options["here"] else services.request_run
+        by = following.find_person(options["by"])
         try:
-            run = ask(snapshot, by=following.find_person(options["by"]), **asked)
+            run = services.request_run(snapshot, by=by, tell_worker=not options["here"], **asked)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         assert run.job is not None

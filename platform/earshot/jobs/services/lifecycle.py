@@ -31,12 +31,14 @@ def enqueue(
     queue: str = Job.Queue.CPU,
     created_by: User | None = None,
     max_attempts: int = 5,
+    tell_worker: bool = True,
 ) -> Job:
     """Store a job and, when the transaction commits, send its Celery task by name.
 
     Args:
         kind: the task's name, such as `annotation.import_dialogues`.
         arguments: what the task needs, in JSON: ids and hashes, never paths.
+        tell_worker: False where the caller runs the job itself; if it dies before, the reaper sends the task.
     """
     job = Job.objects.create(
         kind=kind,
@@ -47,7 +49,8 @@ def enqueue(
         max_attempts=max_attempts,
         send_again_at=timezone.now() + _patience(sends=1),
     )
-    transaction.on_commit(lambda: send(job.pk, job.fence, kind, queue))
+    if tell_worker:
+        transaction.on_commit(lambda: send(job.pk, job.fence, kind, queue))
     return job
 
 
