@@ -117,8 +117,9 @@ class Round(models.Model):
 
     @property
     def is_simulated(self) -> bool:
-        """Whether simulated raters gave votes to any of its reward models."""
-        return any(run.is_simulated for run in self.reward_models.all())
+        """Whether simulated raters gave votes to any of its reward models, the held-out one too."""
+        held_out = self.held_out_reward_model
+        return any(run.is_simulated for run in [*self.reward_models.all(), *([held_out] if held_out else [])])
 
 
 class Speech(models.Model):

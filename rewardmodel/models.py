@@ -84,6 +84,10 @@ class RewardModelRun(models.Model):
             return READY
         return str(self.job.get_state_display()) if self.job is not None else "its job was removed"
 
+    def is_same_as(self, other: "RewardModelRun") -> bool:
+        """Whether both are the same model, bit by bit: the same snapshot, seed and epochs give it again."""
+        return self.is_registered and self.content_hash == other.content_hash
+
     @property
     def is_simulated(self) -> bool:
         """Whether simulated raters gave its votes."""

@@ -57,6 +57,11 @@ def speak(policy: Path, out: Path, *, system: str, plan: SpeechPlan, scenarios: 
     return programs.command("policy", "speak", *arguments, *_cache())
 
 
+def compare(before: Path, after: Path, out: Path) -> list[str]:
+    """The sound of two manifest folders of the same scenarios, by instruments that no model reads."""
+    return programs.command("policy", "compare", before, after, "--out", out)
+
+
 def _which(scenarios: Path | None, part: str) -> list[object]:
     return ["--part", part] if scenarios is None else ["--scenarios", scenarios]
 

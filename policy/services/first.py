@@ -3,7 +3,6 @@
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from annotation.models import System
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
 from earshot.jobs import programs
@@ -12,10 +11,10 @@ from earshot.jobs.children import run_child
 from earshot.jobs.models import Job
 from earshot.jobs.services import RunningJob
 from policy.models import PolicyCheckpoint
-from policy.services import commands, registry
+from policy.services import commands, names, registry
 from policy.services.plans import MOST_SEED
 
-KIND = "policy.make_policy"
+KIND = names.FIRST_POLICY
 
 
 @transaction.atomic
@@ -27,10 +26,10 @@ def request_policy(
     Args:
         tell_worker: False where the caller runs the job itself.
     Raises:
-        ValidationError: for a name that another system has, or a seed or number of steps that cannot be.
+        ValidationError: for a name that is in use or asked for, or a seed or number of steps that cannot be.
     """
     name = name.strip()[:200]
-    refuse_taken(name)
+    names.refuse_taken(name)
     if not 0 <= seed <= MOST_SEED:
         raise ValidationError(f"The seed {seed} is out of range. Use a whole number from 0 to {MOST_SEED}.")
     if steps is not None and steps < 1:
@@ -47,19 +46,13 @@ def request_policy(
     return job
 
 
-def refuse_taken(name: str) -> None:
-    """Raises: ValidationError, if a policy cannot have this name."""
-    if not name:
-        raise ValidationError("Give the policy a name, such as 'policy-1'.")
-    if System.objects.filter(name=name).exists():
-        raise ValidationError(f"A system is called '{name}' already. Choose another name for the policy.")
-
-
 def run_policy(held: RunningJob) -> PolicyCheckpoint:
     """Train the supervised start and register it. Safe to kill and to run again."""
     programs.require_learning_side()
     folder = programs.run_folder(held.id) / "policy"
     arguments = held.arguments
+    if not PolicyCheckpoint.objects.filter(job=held.id).exists():
+        names.refuse_taken_meanwhile(arguments["name"], held.job)
     with held.stretch(0.0, 0.95):
         run_child(held, commands.train(folder, seed=arguments["seed"], steps=arguments["steps"]))
     held.report(0.96, "Registering")

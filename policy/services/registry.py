@@ -11,11 +11,13 @@ from annotation.models import System
 from earshot.accounts.services import record_action
 from earshot.formats.bundles import hash_files, pack_files, unpack_files
 from earshot.jobs import artefacts
+from earshot.jobs.models import Job, JobArtefact
 from earshot.jobs.services import RunningJob
 from policy.models import PolicyCheckpoint, Round
 from rewardmodel.services.training import read_json
 
 FILES = ("config.json", "lineage.json", "model.safetensors")
+KEPT = "checkpoint.zip"  # among a job's files
 ALWAYS = ("kind", "seed", "code", "bank", "files")  # what lineage.json says of every checkpoint
 
 
@@ -65,8 +67,9 @@ def register_round(held: RunningJob, round: Round, folder: Path) -> PolicyCheckp
 def lineage_of(round: Round) -> dict[str, Any]:
     """What a round's checkpoint comes from, as hashes and ids that outlive names."""
     models = list(round.reward_models.select_related("snapshot").order_by("pk"))
-    snapshots = {model.snapshot_id: model.snapshot for model in models}.values()
-    held_out = round.held_out_reward_model
+    held_out = round.held_out_reward_model  # it decides when a run stops, so its votes are part of the origin
+    judges = [*models, *([held_out] if held_out else [])]
+    snapshots = {judge.snapshot_id: judge.snapshot for judge in judges}.values()
     return {
         "round": round.pk,
         "policy": round.policy.content_hash,
@@ -84,6 +87,8 @@ def refuse_incomplete(told: Mapping[str, Any], lineage: Mapping[str, Any]) -> No
     for name in ("policy", "reward_models", "snapshots", "studies"):
         if lineage and (not lineage[name] or not all(lineage[name])):
             lacking.append(name)
+    if lineage.get("held_out_reward_model") == "":
+        lacking.append("held_out_reward_model")
     if lacking:
         raise ValueError(
             f"The checkpoint is not registered: its lineage lacks {', '.join(lacking)}. A policy whose origin cannot "
@@ -99,11 +104,39 @@ def refuse_strange(told: Mapping[str, Any], lineage: Mapping[str, Any]) -> None:
             f"The checkpoint says that it was rewarded by {', '.join(rewarded_by) or 'nothing'}, but the round chose "
             f"{', '.join(lineage['reward_models'])}. It is not registered; start the round anew."
         )
+    watched_by = (told.get("held_out_reward_model") or {}).get("hash")
+    if watched_by != lineage["held_out_reward_model"]:
+        raise ValueError(
+            f"The checkpoint says that its held-out reward model was {watched_by or 'none'}, but the round chose "
+            f"{lineage['held_out_reward_model'] or 'none'}. It is not registered; start the round anew."
+        )
     if told.get("parent") != lineage["policy"]:
         raise ValueError(
             f"The checkpoint says that it comes from policy {told.get('parent')}, but the round began with "
             f"{lineage['policy']}. It is not registered; start the round anew."
         )
+
+
+def keep_checkpoint(held: RunningJob, folder: Path) -> None:
+    """Keep a checkpoint that is not registered yet among the job's files, so that any machine can go on with it."""
+    packed = folder.with_name(KEPT)
+    pack_files(folder, FILES, packed)
+    held.keep_file(packed)
+
+
+def kept_checkpoint(job: Job) -> JobArtefact | None:
+    """What `keep_checkpoint` kept, if it is still there."""
+    kept = job.artefacts.filter(name=KEPT).first()
+    return kept if kept is not None and artefacts.has_artefact(kept.sha256) else None
+
+
+def unpack_kept(job: Job, folder: Path) -> Path:
+    """Its folder on this machine. Raises: ValueError, if none is kept."""
+    kept = kept_checkpoint(job)
+    if kept is None:
+        raise ValueError("The updated policy is kept nowhere. Start this job again: it makes the update anew.")
+    with artefacts.local_copy(kept.sha256) as archive:
+        return unpack_files(archive, folder / f"checkpoint-{kept.sha256[:12]}")
 
 
 def unpack_policy(policy: PolicyCheckpoint, folder: Path) -> Path:

@@ -1,11 +1,15 @@
-"""A round: what it will cost, asking for it, and its job, stage by stage. Safe to kill anywhere and to run again.
+"""A round: asking for it, and its job, stage by stage. Safe to kill anywhere and to run again, on any machine.
 
-Each stage leaves a mark on the round when it is finished, and is skipped in the next start. Inside a stage, the
-learning side goes on in the job's run folder by the same command, and what is in the database is not made twice.
+Each stage leaves a mark on the round when it is finished, and is skipped in the next start, unless what it left was on
+the disk of another machine. Inside a stage, the learning side goes on in the job's run folder by the same command, and
+what is in the database is not made twice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -19,8 +23,7 @@ from earshot.jobs.children import run_child
 from earshot.jobs.models import Job
 from earshot.jobs.services import RunningJob
 from policy.models import PolicyCheckpoint, Round, Speech
-from policy.services import commands, judging, registry, scenarios, speaking
-from policy.services.first import refuse_taken
+from policy.services import commands, judging, names, registry, scenarios, speaking
 from policy.services.plans import HELD_OUT, TRAIN, RoundPlan
 from rewardmodel.models import RewardModelRun
 from rewardmodel.services.training import read_json, unpack_model
@@ -36,6 +39,16 @@ SHARES = {  # of the progress bar
 }
 UPDATING, EVALUATING = (0.0, 0.8), (0.8, 1.0)  # of the first stage
 HALVES = ((0.0, 0.5), (0.5, 1.0))  # of a stage: first the new policy, then the reference
+SPEAKING, COMPARING = (0.0, 0.9), (0.9, 1.0)  # of the third stage
+FIGURES = (  # of the report, that the job's result tells as plain numbers where the report has them
+    "n_scenarios",
+    "reward_before",
+    "reward_after",
+    "reward_gain_sd",
+    "held_out_gain_sd",
+    "truth_gain_sd",
+    "kl_nats_per_token",
+)
 
 
 @transaction.atomic
@@ -54,10 +67,11 @@ def request_round(
     Args:
         tell_worker: False where the caller runs the job itself.
     Raises:
-        ValidationError: for no reward model, one that is not ready, a name that is taken, or numbers that cannot be.
+        ValidationError: for no reward model, one that is not ready or comes twice, a name that is in use or asked for,
+            or numbers that cannot be.
     """
-    plan.checked()
-    refuse_taken(plan.system)
+    plan = replace(plan, system=plan.system.strip()).checked()
+    names.refuse_taken(plan.system)
     _refuse_judges(reward_models, held_out_reward_model)
     if plan.catalogue:
         scenarios.refuse_missing()
@@ -78,8 +92,8 @@ def request_round(
         tell_worker=tell_worker,
     )
     round.save(update_fields=["job"])
-    names = [str(model) for model in round.reward_models.all()]
-    record_action(by, "round.started", round, policy=str(policy), reward_models=names)
+    models = [str(model) for model in round.reward_models.all()]
+    record_action(by, "round.started", round, policy=str(policy), reward_models=models)
     return round
 
 
@@ -94,6 +108,17 @@ def _refuse_judges(reward_models: Sequence[RewardModelRun], held_out: RewardMode
             )
     if held_out in reward_models:
         raise ValidationError(f"Reward model '{held_out}' gives the reward, so it cannot be held out. Choose another.")
+    for model in reward_models:
+        if held_out is not None and held_out.is_same_as(model):
+            raise ValidationError(
+                f"Reward model '{held_out}' is bit by bit '{model}', which gives the reward, so it cannot be held out. "
+                "Choose one of another seed, or better of other votes."
+            )
+    for model, other in combinations(reward_models, 2):
+        if model.is_same_as(other):
+            raise ValidationError(
+                f"Reward model '{other}' is bit by bit '{model}', so it is no second opinion. Choose one of them."
+            )
 
 
 def run_round(held: RunningJob) -> None:
@@ -111,14 +136,56 @@ def run_round(held: RunningJob) -> None:
         Stage.STUDY: _study,
     }
     folder = programs.run_folder(held.id)
+    _take_back_lost(held, round, folder)
     while (stage := round.next_stage) is not None:
         with held.stretch(*SHARES[stage]):
             held.report(0.0, str(stage.label))
             stages[stage](held, round, folder)
         _finish(held, round, stage)
-    new = round.new_policy
-    held.result |= {"round": round.pk, "policy": new.pk if new else None, "study": round.study_id}
+    held.result = result_of(round)
     programs.remove_run_folder(held.id)
+
+
+def result_of(round: Round) -> dict[str, Any]:
+    """What scripts want to know of a finished round; the same however often its job was started."""
+    new = round.new_policy
+    assert new is not None, "a finished round has registered its policy"
+    program = new.lineage["program"]
+    figures = {name: _number(round.report[name]) for name in FIGURES if name in round.report}
+    return {
+        "round": round.pk,
+        "policy": new.pk,
+        "study": round.study_id,
+        "checkpoint": new.content_hash,
+        "step": program.get("figures", {}).get("step"),
+        "stopped": program.get("stopped", ""),  # the sentence of the guard that ended the update early
+        **figures,
+    }
+
+
+def _number(told: Any) -> Any:
+    """Of an estimate with its interval the estimate."""
+    return told["value"] if isinstance(told, Mapping) else told
+
+
+def _take_back_lost(held: RunningJob, round: Round, folder: Path) -> None:
+    """A finished stage counts only if what it left is kept by hash, or here: the last start may have been elsewhere."""
+    lost = {
+        Stage.UPDATE: round.new_policy is None and registry.kept_checkpoint(held.job) is None,
+        Stage.SPEAK: round.new_policy is not None
+        and Stage.IMPORT.value not in round.finished_stages
+        and any(each.dialogue_import is None and not speaking.is_spoken(each, folder) for each in speeches_of(round)),
+    }
+    gone = [stage for stage, is_lost in lost.items() if is_lost and stage.value in round.finished_stages]
+    if not gone:
+        return
+    with transaction.atomic():
+        held.lock()
+        left = {name: at for name, at in round.finished_stages.items() if name not in [stage.value for stage in gone]}
+        round.finished_stages = left
+        round.save(update_fields=["finished_stages"])
+    for stage in gone:
+        held.write_log(f"Lost with another machine's disk, so it is done again: {stage.label}")
 
 
 def _finish(held: RunningJob, round: Round, stage: Round.Stage) -> None:
@@ -133,6 +200,7 @@ def _update(held: RunningJob, round: Round, folder: Path) -> None:
     """Update the policy and evaluate it on held-out scenarios, in the learning side's own processes."""
     programs.require_learning_side()
     plan = RoundPlan.from_json(round.parameters)
+    names.refuse_taken_meanwhile(plan.system, held.job)
     apart = round.held_out_reward_model
     folders = commands.RoundFolders(
         start=registry.unpack_policy(round.policy, folder),
@@ -146,9 +214,14 @@ def _update(held: RunningJob, round: Round, folder: Path) -> None:
     with held.stretch(*EVALUATING):
         scenarios_apart = _chosen(plan, folder, HELD_OUT)
         run_child(held, commands.evaluate(folders, plan, scenarios_apart, is_simulated=round.is_simulated))
+    registry.keep_checkpoint(held, folders.new)
+    _keep_report(held, round, read_json(folders.report))
+
+
+def _keep_report(held: RunningJob, round: Round, report: dict[str, Any]) -> None:
     with transaction.atomic():
         held.lock()
-        round.report = read_json(folders.report)
+        round.report = report
         round.save(update_fields=["report"])
 
 
@@ -158,18 +231,30 @@ def _chosen(plan: RoundPlan, folder: Path, part: str) -> Path | None:
 
 
 def _register(held: RunningJob, round: Round, folder: Path) -> None:
-    registry.register_round(held, round, folder / "new")
+    registry.register_round(held, round, registry.unpack_kept(held.job, folder))
 
 
 def _speak(held: RunningJob, round: Round, folder: Path) -> None:
-    """New and reference speak the same held-out scenarios."""
+    """New and reference speak the same held-out scenarios, and the sound of both is measured."""
     programs.require_learning_side()
-    plan = RoundPlan.from_json(round.parameters)
-    chosen = _chosen(plan, folder, HELD_OUT)
-    for each, half in zip(speeches_of(round), HALVES, strict=True):
-        policy_folder = registry.unpack_policy(each.policy, folder)
-        with held.stretch(*half):
-            speaking.speak(held, each, policy_folder, folder, scenarios=chosen)
+    is_compared = "instruments" in round.report
+    new, reference = speeches_of(round)
+    with held.stretch(*SPEAKING):
+        for each, half in zip((new, reference), HALVES, strict=True):
+            if each.dialogue_import is None or not is_compared:
+                with held.stretch(*half):
+                    _speak_one(held, round, each, folder)
+    if not is_compared:
+        before, after = (speaking.speech_folder(each, folder) for each in (reference, new))
+        report = folder / "instruments.json"
+        with held.stretch(*COMPARING):
+            run_child(held, commands.compare(before, after, report))
+        _keep_report(held, round, {**round.report, "instruments": read_json(report)})
+
+
+def _speak_one(held: RunningJob, round: Round, speech: Speech, folder: Path) -> None:
+    chosen = _chosen(RoundPlan.from_json(round.parameters), folder, HELD_OUT)
+    speaking.speak(held, speech, registry.unpack_policy(speech.policy, folder), folder, scenarios=chosen)
 
 
 def _import(held: RunningJob, round: Round, folder: Path) -> None:

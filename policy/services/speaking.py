@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from annotation.models import Dialogue, DialogueImport
 from annotation.services import ingest
+from earshot.formats.manifest import DIALOGUES_FILE
 from earshot.jobs import services as jobs
 from earshot.jobs.children import run_child
 from earshot.jobs.models import Job
@@ -33,6 +34,11 @@ def speak(
 def speech_folder(speech: Speech, folder: Path) -> Path:
     """Its last part is the name of the import."""
     return folder / f"speech-{speech.pk}-of-{speech.policy_id}"
+
+
+def is_spoken(speech: Speech, folder: Path) -> bool:
+    """Whether `speak` wrote the manifest here: it comes last, when every sound stands."""
+    return (speech_folder(speech, folder) / DIALOGUES_FILE).is_file()
 
 
 def import_speech(held: RunningJob, speech: Speech, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """First policies, speech and rounds by the fake program: what is registered, imported, opened, and what is refused."""
 
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from annotation.models import Dialogue, DialogueImport, Scenario, Study, System
 from earshot.jobs import artefacts, programs
 from earshot.jobs.models import Job
 from policy.models import PolicyCheckpoint, Round, Speech
-from policy.services import commands, estimates, first, registry, rounds, scenarios, speeches
+from policy.services import commands, estimates, first, names, registry, rounds, scenarios, speeches
 from policy.services.plans import RoundPlan, SpeechPlan
 from tests.factories import join, make_dialogue, make_scenario, make_study, make_system, make_user
 from tests.policy.fake_round import make_policy, make_round, run_round
@@ -104,8 +105,8 @@ def test_a_round_s_policy_names_all_that_it_comes_from(fake_learning):
         "policy": round.policy.content_hash,
         "reward_models": [model.content_hash for model in models],
         "held_out_reward_model": held_out.content_hash,
-        "snapshots": [model.snapshot.content_id for model in models],
-        "studies": [model.snapshot.study_id for model in models],
+        "snapshots": [model.snapshot.content_id for model in [*models, held_out]],
+        "studies": [model.snapshot.study_id for model in [*models, held_out]],
     }
     assert lineage["program"]["parent"] == round.policy.content_hash
     assert lineage["parameters"]["seed"] == 9
@@ -156,25 +157,119 @@ def test_a_round_that_a_guard_stops_fails_with_the_guard_s_words_and_goes_on_lat
     assert (round.state, round.new_policy.system.name) == ("done", "policy-r1")
 
 
+def break_off(round: Round, monkeypatch, where: str) -> None:
+    """Run the round until `where` is called, and put it back in the queue."""
+
+    def full(*_, **__):
+        raise ValueError("The disk is full. Make room.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, full)
+        assert run_round(round).error == "The disk is full. Make room."
+    Job.objects.filter(pk=round.job_id).update(state="queued")
+
+
 @pytest.mark.parametrize("stage", ["REGISTER", "SPEAK", "IMPORT", "STUDY"])
 def test_a_round_broken_off_before_any_stage_goes_on_there_and_doubles_nothing(fake_learning, monkeypatch, stage):
     round = make_round()
 
-    def break_off(*_):
-        raise ValueError("The disk is full. Make room.")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(rounds, f"_{stage.lower()}", break_off)
-        assert run_round(round).error == "The disk is full. Make room."
-    Job.objects.filter(pk=round.job_id).update(state="queued")
+    break_off(round, monkeypatch, f"policy.services.rounds._{stage.lower()}")
     taken = sorted((programs.run_folder(round.job_id) / "new" / "run").iterdir())
     job = run_round(round)
 
     assert (job.state, round.state) == ("succeeded", "done")
     assert len(taken) == 6  # the update was not made again
+    assert job.result == rounds.result_of(round)
+    assert (job.result["reward_gain_sd"], job.result["checkpoint"]) == (1.21, round.new_policy.content_hash)
     assert PolicyCheckpoint.objects.count() == 2
     assert (DialogueImport.objects.count(), Dialogue.objects.count()) == (2, 4)
     assert (Study.objects.filter(pk=round.study_id).count(), round.study.pairs.count()) == (1, 2)
+
+
+def test_the_result_of_a_round_is_its_figures_as_plain_numbers(fake_learning, monkeypatch):
+    monkeypatch.setenv("FAKE_ROUND_STOPPED", "Stopped at step 20. Guard entropy: it is 0.1, below 0.35.")
+    round = make_round(models=[make_reward_model(make_small_snapshot(is_simulated=True))], steps=20)
+
+    job = run_round(round)
+
+    assert job.result == {
+        "round": round.pk,
+        "policy": round.new_policy.pk,
+        "study": round.study_id,
+        "checkpoint": round.new_policy.content_hash,
+        "step": 20,
+        "stopped": "Stopped at step 20. Guard entropy: it is 0.1, below 0.35.",
+        "n_scenarios": 20,
+        "reward_before": 0.4,
+        "reward_after": 1.6,
+        "reward_gain_sd": 1.21,
+        "truth_gain_sd": 1.21,
+        "kl_nats_per_token": 0.083,
+    }
+
+
+@pytest.mark.parametrize("stage", ["REGISTER", "SPEAK", "IMPORT", "STUDY"])
+def test_a_round_goes_on_on_another_machine_from_what_is_kept_by_hash(fake_learning, monkeypatch, stage):
+    round = make_round()
+    break_off(round, monkeypatch, f"policy.services.rounds._{stage.lower()}")
+    shutil.rmtree(programs.run_folder(round.job_id))
+    monkeypatch.setattr(commands, "update", lambda *_: pytest.fail("The update was made again."))
+
+    job = run_round(round)
+
+    assert (job.state, job.error, round.state) == ("succeeded", "", "done")
+    assert (PolicyCheckpoint.objects.count(), DialogueImport.objects.count()) == (2, 2)
+    assert (round.study.pairs.count(), Study.objects.filter(title__contains="round").count()) == (2, 1)
+
+
+def test_an_update_that_is_kept_nowhere_is_made_again(fake_learning, monkeypatch):
+    round = make_round()
+    break_off(round, monkeypatch, "policy.services.rounds._register")
+    shutil.rmtree(programs.run_folder(round.job_id))
+    round.job.artefacts.all().delete()
+
+    job = run_round(round)
+
+    assert (job.state, round.new_policy.system.name) == ("succeeded", "policy-r1")
+    assert "Lost with another machine's disk, so it is done again: Update the policy" in list(
+        job.log_lines.values_list("text", flat=True)
+    )
+
+
+def test_only_the_speech_that_was_not_imported_is_spoken_again_on_another_machine(fake_learning, monkeypatch):
+    round = make_round()
+    real = rounds.speaking.import_speech
+    spoken = []
+
+    def import_the_first(held, speech, folder):
+        if speech.policy != round.new_policy:
+            raise ValueError("The disk is full. Make room.")
+        real(held, speech, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rounds.speaking, "import_speech", import_the_first)
+        assert run_round(round).state == "failed"
+    Job.objects.filter(pk=round.job_id).update(state="queued")
+    shutil.rmtree(programs.run_folder(round.job_id))
+    speak = commands.speak
+    monkeypatch.setattr(commands, "speak", lambda *a, **k: spoken.append(k["system"]) or speak(*a, **k))
+
+    job = run_round(round)
+
+    assert (job.state, job.error, spoken) == ("succeeded", "", ["policy-1"])
+    assert round.study.pairs.count() == 2
+
+
+def test_a_round_measures_the_sound_of_what_the_reference_and_the_new_policy_said(fake_learning):
+    round = make_round(samples=2)
+
+    run_round(round)
+
+    found = round.report["instruments"]
+    assert found["n_dialogues"] == 4
+    assert found["instruments"]["loudness"]["change"] == {"value": 0.2, "low": 0.1, "high": 0.3, "n": 4}
+    command = commands.compare(Path("before"), Path("after"), Path("o.json"))
+    assert command[2:] == ["policy", "compare", "before", "after", "--out", "o.json"]
 
 
 def test_an_import_that_a_dead_worker_left_behind_is_taken_over(fake_learning, monkeypatch, settings):
@@ -268,6 +363,17 @@ def test_a_name_that_another_system_takes_meanwhile_fails_the_round(fake_learnin
 
     job = run_round(round)
 
+    assert job.error == "A system is called 'policy-r1' already. Start anew under another name."
+    assert not (programs.run_folder(round.job_id) / "new").exists()  # nothing was updated for it
+
+
+def test_a_name_that_another_system_takes_during_the_update_fails_the_round(fake_learning, monkeypatch):
+    round = make_round()
+    break_off(round, monkeypatch, "policy.services.rounds._register")
+    make_dialogue(system=make_system("policy-r1"))
+
+    job = run_round(round)
+
     assert job.error == "Another system is called 'policy-r1' meanwhile. Start anew under another name."
 
 
@@ -324,11 +430,103 @@ def test_the_update_s_command_names_everything_and_spreads_over_processes(settin
 
 
 def test_a_checkpoint_rewarded_by_another_model_is_not_registered():
-    lineage = {"policy": "p", "reward_models": ["m"]}
+    lineage = {"policy": "p", "reward_models": ["m"], "held_out_reward_model": None}
 
     with pytest.raises(ValueError, match="rewarded by other, but the round chose m"):
         registry.refuse_strange({"parent": "p", "reward_models": [{"hash": "other"}]}, lineage)
     registry.refuse_strange({"parent": "p", "reward_models": [{"hash": "m"}]}, lineage)
+
+
+@pytest.mark.parametrize(("told", "chosen"), [(None, "h"), ({"hash": "other"}, "h"), ({"hash": "other"}, None)])
+def test_a_checkpoint_stopped_by_another_held_out_model_is_not_registered(told, chosen):
+    lineage = {"policy": "p", "reward_models": ["m"], "held_out_reward_model": chosen}
+    program = {"parent": "p", "reward_models": [{"hash": "m"}], "held_out_reward_model": told}
+
+    with pytest.raises(
+        ValueError, match=f"held-out reward model was {told['hash'] if told else 'none'}, but the round"
+    ):
+        registry.refuse_strange(program, lineage)
+
+
+def test_a_lineage_without_the_hash_of_the_held_out_model_does_not_register():
+    told = {"kind": "grpo", "seed": 1, "code": {"p": "1"}, "bank": "b", "files": {"a": "b"}}
+    lineage = {"policy": "a", "reward_models": ["m"], "snapshots": ["s"], "studies": [1], "held_out_reward_model": ""}
+
+    with pytest.raises(ValueError, match=r"its lineage lacks held_out_reward_model\."):
+        registry.refuse_incomplete(told, lineage)
+    registry.refuse_incomplete(told, lineage | {"held_out_reward_model": None})
+
+
+def test_a_held_out_model_of_simulated_votes_makes_the_round_simulated(fake_learning):
+    held_out = make_reward_model(make_small_snapshot(is_simulated=True))
+    round = make_round(held_out=held_out)
+
+    run_round(round)
+
+    assert (round.is_simulated, round.study.is_simulated) == (True, True)
+    assert round.report["truth_gain_sd"]["value"] == 1.21
+
+
+def test_the_same_model_under_another_name_is_no_second_opinion():
+    policy, model = make_policy(), make_reward_model(name="first")
+    same = make_reward_model(name="again", content_hash=model.content_hash)
+    plan = RoundPlan(system="policy-r1")
+
+    with pytest.raises(ValidationError, match="'again' is bit by bit 'first', which gives the reward"):
+        rounds.request_round(policy, [model], plan, by=None, held_out_reward_model=same)
+    with pytest.raises(ValidationError, match="'again' is bit by bit 'first', so it is no second opinion"):
+        rounds.request_round(policy, [model, same], plan, by=None)
+
+    assert Round.objects.count() == 0
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_name_that_a_round_or_a_first_policy_will_take_is_refused_when_it_is_asked_for(state):
+    policy, model = make_policy("start"), make_reward_model()
+    round = make_round(policy, [model], system="policy-r1")
+    job = first.request_policy(name="policy-2", by=None, tell_worker=False)
+    Job.objects.filter(pk__in=[round.job_id, job.pk]).update(state=state)
+
+    for name, who in (("policy-r1", f"Round '{round}'"), ("policy-2", "A first policy that is being made")):
+        with pytest.raises(ValidationError, match=f"{who} takes the name '{name}'. Choose another"):
+            rounds.request_round(policy, [model], RoundPlan(system=name), by=None)
+        with pytest.raises(ValidationError, match=f"{who} takes the name '{name}'. Choose another"):
+            first.request_policy(name=name, by=None)
+
+    assert (Round.objects.count(), Job.objects.filter(kind=first.KIND).count()) == (1, 1)
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_a_round_that_ended_without_a_policy_leaves_its_name_to_another(state):
+    policy, model = make_policy(), make_reward_model()
+    round = make_round(policy, [model], system="policy-r1")
+    Job.objects.filter(pk=round.job_id).update(state=state)
+
+    other = make_round(policy, [model], system="policy-r1")
+
+    assert other.parameters["system"] == "policy-r1"
+
+
+def test_a_round_started_again_is_refused_before_its_update_if_another_makes_its_name(fake_learning, monkeypatch):
+    policy, model = make_policy(), make_reward_model()
+    round = make_round(policy, [model], system="policy-r1")
+    Job.objects.filter(pk=round.job_id).update(state="failed")
+    other = make_round(policy, [model], system="policy-r1")
+    Job.objects.filter(pk=round.job_id).update(state="queued")
+    Job.objects.filter(pk=other.job_id).update(state="running")
+    monkeypatch.setattr(commands, "update", lambda *_: pytest.fail("The update was begun."))
+
+    job = run_round(round)
+
+    assert job.state == "failed"
+    assert job.error.startswith(f"Round '{other}' takes the name 'policy-r1'.")
+
+
+def test_the_name_proposed_is_neither_in_use_nor_asked_for():
+    make_round(make_policy("policy-2"), system="policy-r1")
+    first.request_policy(name="policy-3", by=None, tell_worker=False)
+
+    assert (names.free_name("policy-", 2), names.free_name("policy-r", 1)) == ("policy-4", "policy-r2")
 
 
 def test_speaking_is_never_spread(tmp_path, settings):

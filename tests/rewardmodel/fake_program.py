@@ -98,25 +98,50 @@ def run_round(chosen) -> None:
     if os.environ.get("FAKE_ROUND_FAILS"):
         sys.exit("Guard entropy: the entropy in nats per token is 0.1, below 0.35.")
     take_steps(chosen.out, lambda step: {"reward": 0.5 + step / 20, "kl_nats_per_token": step / 80, "entropy": 1.0})
+    apart = chosen.held_out_reward_model
+    lineage = {
+        "kind": "grpo",
+        "parent": content_hash(chosen.policy),
+        "seed": chosen.seed,
+        "reward_models": [origin(folder) for folder in chosen.reward_model],
+        "held_out_reward_model": origin(apart) if apart else None,
+        "figures": {"step": chosen.steps},
+        "stopped": os.environ.get("FAKE_ROUND_STOPPED", ""),
+    }
+    save_policy(chosen.out, lineage, f"round {chosen.seed}, {chosen.steps} steps")
+    emit(result={"checkpoint": content_hash(chosen.out), "stopped": lineage["stopped"], "step": chosen.steps})
+
+
+def origin(folder: Path) -> dict:
     from earshot.formats.bundles import hash_files
 
-    judges = [{"hash": hash_files(folder, ["config.json", "model.safetensors"])} for folder in chosen.reward_model]
-    lineage = {"kind": "grpo", "parent": content_hash(chosen.policy), "seed": chosen.seed, "reward_models": judges}
-    save_policy(
-        chosen.out, {**lineage, "figures": {"step": chosen.steps}}, f"round {chosen.seed}, {chosen.steps} steps"
-    )
+    return {"hash": hash_files(folder, ["config.json", "model.safetensors"]), "snapshot": None}
 
 
 def evaluate_policy(chosen) -> None:
     gain = {"value": 1.21, "low": 0.95, "high": 1.47}
     heads = {"prosody": {"value": 0.6, "low": 0.2, "high": 1.0}, "overall": gain}
     report = {"reward_gain_sd": gain, "reward_gains_sd": heads, "kl_nats_per_token": 0.083, "n_scenarios": 20}
-    report |= {"best_of_n": {"n": 9, "reward_gain_sd": {"value": 0.9, "low": 0.6, "high": 1.2}}}
+    rival = {"n": 9, "kl_nats_per_token": 0.08, "reward_gain_sd": {"value": 0.9, "low": 0.6, "high": 1.2}}
+    report |= {"reward_before": 0.4, "reward_after": 1.6}
     report |= {"kl": {"plan": 0.01, "codes": 0.09}, "plan_accuracy": {"policy": 0.9, "reference": 0.85}}
     if chosen.truth:
         report |= {"truth_gain_sd": gain, "truth_gains_sd": {"overall": gain}}
-    write(chosen.out, report)
-    emit(progress=1.0, result={"reward_gain_sd": 1.21, "kl_nats_per_token": 0.083})
+        rival |= {"truth_gain_sd": {"value": 0.3, "low": 0.1, "high": 0.5}}
+    write(chosen.out, report | {"best_of_n": rival})
+    emit(progress=1.0, result={"reward_gain_sd": 1.21, "kl_nats_per_token": 0.083, "n_scenarios": 20})
+
+
+def compare(chosen) -> None:
+    """Reads both folders, as the true one does."""
+    before, after = (read_folder(folder) for folder in (chosen.before, chosen.after))
+    told = {"unit": "LUFS", "wanted": "changes by at most 1 LU", "before": -23.1, "after": -22.9}
+    told |= {"change": {"value": 0.2, "low": 0.1, "high": 0.3, "n": len(before)}, "holds": True, "kind": "instrument"}
+    write(chosen.out, {"n_dialogues": min(len(before), len(after)), "instruments": {"loudness": told}})
+
+
+def read_folder(folder: Path) -> list:
+    return (folder / "dialogues.jsonl").read_text().splitlines()
 
 
 def speak(chosen) -> None:
@@ -139,7 +164,11 @@ def speak(chosen) -> None:
         for sample in range(chosen.samples)
     ]
     write_folder(chosen.out, said, rows, seconds=2.0)
-    emit(progress=1.0, message="spoken")
+    emit(
+        progress=1.0,
+        message="spoken",
+        result={"dialogues": len(said), "checkpoint": content_hash(chosen.policy_folder)},
+    )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -177,6 +206,7 @@ def parser() -> argparse.ArgumentParser:
     add(policy, "round", run_round)
     add(policy, "speak", speak, "policy_folder")
     add(policy, "evaluate", evaluate_policy, "policy_folder")
+    add(policy, "compare", compare, "before", "after")
     return top
 
 
