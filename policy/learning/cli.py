@@ -1,7 +1,7 @@
-"""python -m policy train | round | speak | evaluate. See docs/policy.md.
+"""python -m policy train | round | speak | evaluate | compare. See docs/policy.md.
 
-What is wrong is told in one sentence on standard error, with status 2; a round that a guard stopped before it had
-anything good ends with status 3.
+What is wrong is told in one sentence on standard error, with status 2; a round that ends without anything good, stopped
+by a guard or not, ends with status 3.
 """
 
 import argparse
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_round(commands)
     _add_speak(commands)
     _add_evaluate(commands)
+    _add_compare(commands)
     return parser
 
 
@@ -104,8 +105,18 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.add_argument("--no-best-of", action="store_true", help="leave best-of-n at equal divergence out")
     evaluate.add_argument("--truth", help="module:function of (delivery, arc), where raters are simulated")
     evaluate.add_argument("--out", type=Path, required=True, help="file for the report")
+    evaluate.add_argument(
+        "--include-trained", action="store_true", help="take scenarios too that a reward model was trained on"
+    )
     _add_scenarios(evaluate, "held_out")
     _add_common(evaluate)
+
+
+def _add_compare(commands: Any) -> None:
+    compare = commands.add_parser("compare", help="measure the sound of rollouts before and after a round")
+    compare.add_argument("before", type=Path, help="manifest folder of the reference")
+    compare.add_argument("after", type=Path, help="manifest folder of the new policy, of the same scenarios")
+    compare.add_argument("--out", type=Path, required=True, help="file for the report")
 
 
 def settings_of(options: argparse.Namespace, kind: type) -> dict[str, Any]:

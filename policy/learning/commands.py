@@ -15,10 +15,12 @@ from earshot.jobs.child import emit
 from policy.learning import distributed
 from policy.learning.bank import BANK, Bank, load_bank
 from policy.learning.checkpoint import content_hash, load_checkpoint
+from policy.learning.choosing import evaluation_scenarios, overlap_with, steering_scenarios, trained_on, training_texts
 from policy.learning.cli import STOPPED, settings_of, write_report
 from policy.learning.evaluation import EvaluationConfig, Judges, Speakers, Truth, evaluate
 from policy.learning.hearing import RenderedSound, SurrogateSound, Workers
 from policy.learning.heldout import HeldOut
+from policy.learning.instruments import compare
 from policy.learning.reward import PreferenceReward, RewardModels
 from policy.learning.rounds import Practice, RoundConfig, train_round
 from policy.learning.sampling import sample, uniforms
@@ -91,19 +93,18 @@ def run_round(options: argparse.Namespace) -> int:
             emit(progress=1.0, message=result["stopped"] or "The round is finished", result=result)
     if result["stopped"] and distributed.rank() == 0:
         print(result["stopped"], file=sys.stderr)
-    return STOPPED if result["stopped"] and not result["step"] else 0
+    return 0 if result["step"] else STOPPED
 
 
 def _practice(options: argparse.Namespace, world: World, workers: Workers) -> Practice:
+    texts = training_texts(options, world.bank)
+    steering = steering_scenarios(world.bank, options.seed, options.per_text, trained_on(_judges(options)))
     models = [load_reward_model(folder) for folder in options.reward_model]
     apart = load_reward_model(options.held_out_reward_model) if options.held_out_reward_model else None
     quick, rendered = SurrogateSound(workers), RenderedSound(workers)
-    texts = None
-    if options.scenarios:  # names the texts; their arcs are drawn anew for each step
-        texts = [scenario.text.text_id for scenario in scenarios_from_manifest(options.scenarios, world.bank)]
     reward = PreferenceReward(RewardModels(models, quick))
     held_out = HeldOut(
-        scenarios=draw_scenarios(world.bank, "held_out", 1, options.seed),
+        scenarios=steering,
         encoder=world.encoder,
         seed=options.seed,
         reward=reward,
@@ -120,8 +121,14 @@ def _practice(options: argparse.Namespace, world: World, workers: Workers) -> Pr
             "bank": world.bank.content_hash,
             "reward_models": [_origin(folder) for folder in options.reward_model],
             "held_out_reward_model": _origin(options.held_out_reward_model) if apart else None,
+            "steering_scenarios": [scenario.scenario_id for scenario in steering],
         },
     )
+
+
+def _judges(options: argparse.Namespace) -> list[Path]:
+    """The folders of all reward models, of the one that gives no reward too."""
+    return [*options.reward_model, *([options.held_out_reward_model] if options.held_out_reward_model else [])]
 
 
 def _origin(folder: Path) -> dict[str, Any]:
@@ -152,7 +159,7 @@ def run_speak(options: argparse.Namespace) -> int:
         meta={"seed": options.seed, "checkpoint": checkpoint.content_hash},
         cache_dir=options.cache,
         workers=options.workers,
-        report=lambda progress, message: emit(progress=round(progress, 4), message=message),
+        report=_tell,
     )
     emit(result={"dialogues": len(rollouts), "scenarios": len(scenarios), "checkpoint": checkpoint.content_hash})
     return 0
@@ -161,6 +168,8 @@ def run_speak(options: argparse.Namespace) -> int:
 def run_evaluate(options: argparse.Namespace) -> int:
     """New against reference."""
     world = open_world(options)
+    known = trained_on(_judges(options))
+    scenarios = evaluation_scenarios(options, world.bank, known)
     new, reference = load_checkpoint(options.policy), load_checkpoint(options.reference)
     config = EvaluationConfig(**settings_of(options, EvaluationConfig), best_of=not options.no_best_of)
     models: list[LoadedRewardModel] = [load_reward_model(folder) for folder in options.reward_model]
@@ -169,8 +178,9 @@ def run_evaluate(options: argparse.Namespace) -> int:
     with world.workers(options) as workers:
         sounds = RenderedSound(workers), SurrogateSound(workers)
         speakers = Speakers(new.policy, reference.policy, world.encoder, *sounds)
-        report = evaluate(config, world.chosen(options), speakers, judges)
+        report = evaluate(config, scenarios, speakers, judges, _tell)
     report |= {
+        **overlap_with(known, scenarios),
         "policy": new.content_hash,
         "reference": reference.content_hash,
         "reward_models": [_origin(folder)["hash"] for folder in options.reward_model],
@@ -181,6 +191,19 @@ def run_evaluate(options: argparse.Namespace) -> int:
     gains = {name: report[name]["value"] for name in report if name.endswith("_gain_sd")}
     emit(progress=1.0, message="Evaluated", result={**{name: report[name] for name in shown}, **gains})
     return 0
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    """The sound of rollouts before and after, by the instruments declared in instruments.py."""
+    report = compare(options.before, options.after, _tell)
+    write_report(options.out, report)
+    broken = [name for name, told in report["instruments"].items() if told["holds"] is False]
+    emit(progress=1.0, message="Measured", result={"n_dialogues": report["n_dialogues"], "not_as_wanted": broken})
+    return 0
+
+
+def _tell(progress: float, message: str) -> None:
+    emit(progress=round(progress, 4), message=message)
 
 
 def truth_of(name: str) -> Truth:

@@ -26,9 +26,12 @@ from rewardmodel.learning.scoring import LoadedRewardModel
 
 MOST_BEST_OF = 512
 SAMPLED_AT_ONCE = 256
+SPEAKING = 0.8  # of the time, where best-of-n is tried too
+HEARD_AT_ONCE = 32  # replies, between two words of progress
 
 Floats = npt.NDArray[np.float64]
 Truth = Callable[[Mapping[str, Any], Sequence[str]], Mapping[str, float]]
+Report = Callable[[float, str], object]  # how far, 0…1, and what is being done
 
 
 class Hearing(Protocol):
@@ -85,10 +88,16 @@ class _Scored:
 
 
 def evaluate(
-    config: EvaluationConfig, scenarios: Sequence[Scenario], speakers: Speakers, judges: Judges
+    config: EvaluationConfig,
+    scenarios: Sequence[Scenario],
+    speakers: Speakers,
+    judges: Judges,
+    report: Report = lambda share, message: None,
 ) -> dict[str, Any]:
     """The report, plain JSON; its keys are explained in docs/policy.md.
 
+    Args:
+        report: is told how far it is.
     Raises:
         ValueError: if there are no scenarios.
     """
@@ -101,12 +110,15 @@ def evaluate(
         prompts.repeated(config.references),
         uniforms(len(prompts) * config.references, prompts.n_exchanges, config.seed, "evaluate reference"),
     )
-    new = _score(_replies(scenarios, said), len(scenarios), speakers, judges)
-    old = _score(_replies(scenarios, before), len(scenarios), speakers, judges)
+    whole = SPEAKING if config.best_of else 1.0
+    spoken = whole * len(said.ids) / (len(said.ids) + len(before.ids))
+    new = _score(_replies(scenarios, said), len(scenarios), speakers, judges, _within(report, 0.0, spoken))
+    old = _score(_replies(scenarios, before), len(scenarios), speakers, judges, _within(report, spoken, whole))
     texts = np.array([scenario.text.text_id for scenario in scenarios])
-    report: dict[str, Any] = {
+    told: dict[str, Any] = {
         "n_scenarios": len(scenarios),
         "n_texts": len(set(texts)),
+        "texts": sorted({scenario.text.text_id for scenario in scenarios}),
         "rollouts": config.rollouts,
         "references": config.references,
         "seed": config.seed,
@@ -118,12 +130,18 @@ def evaluate(
     }
     for judge, scores in new.scores.items():
         gains = {head: gain_in_sd(scores[head], old.scores[judge][head], texts) for head in scores}
-        report |= {f"{judge}_gains_sd": gains, f"{judge}_gain_sd": gains.get(OVERALL, next(iter(gains.values())))}
-    report["reward_before"] = round(float(old.scores["reward"][OVERALL].mean()), 4)
-    report["reward_after"] = round(float(new.scores["reward"][OVERALL].mean()), 4)
+        told |= {f"{judge}_gains_sd": gains, f"{judge}_gain_sd": gains.get(OVERALL, next(iter(gains.values())))}
+    told["reward_before"] = round(float(old.scores["reward"][OVERALL].mean()), 4)
+    told["reward_after"] = round(float(new.scores["reward"][OVERALL].mean()), 4)
     if config.best_of:
-        report["best_of_n"] = _best_of_n(config, scenarios, speakers, judges, divergence.total, old)
-    return report
+        told["best_of_n"] = _best_of_n(
+            config, scenarios, speakers, judges, divergence.total, old, _within(report, SPEAKING, 1.0)
+        )
+    return told
+
+
+def _within(report: Report, begin: float, end: float) -> Report:
+    return lambda share, message: report(begin + (end - begin) * share, message)
 
 
 def best_of_for(divergence: float) -> int:
@@ -142,8 +160,17 @@ def _replies(scenarios: Sequence[Scenario], sampled: Sampled) -> list[Reply]:
     return [Reply(*said) for said in zip(owners, sampled.plan, sampled.codes, strict=True)]
 
 
-def _score(replies: list[Reply], n_scenarios: int, speakers: Speakers, judges: Judges) -> _Scored:
-    heard = speakers.hearing.hear(replies, measured=True)
+def _score(
+    replies: list[Reply],
+    n_scenarios: int,
+    speakers: Speakers,
+    judges: Judges,
+    report: Report = lambda share, message: None,
+) -> _Scored:
+    heard: list[Heard] = []
+    for first in range(0, len(replies), HEARD_AT_ONCE):
+        report(first / len(replies), f"Speaking and hearing reply {first + 1} of {len(replies)}")
+        heard += speakers.hearing.hear(replies[first : first + HEARD_AT_ONCE], measured=True)
     found = _Scored(replies, heard)
     features = [one.features for one in heard]
     models = {"reward": judges.models} | ({"held_out": [judges.held_out]} if judges.held_out else {})
@@ -159,9 +186,14 @@ def _score(replies: list[Reply], n_scenarios: int, speakers: Speakers, judges: J
     return found
 
 
-def gain_in_sd(new: Floats, old: Floats, texts: npt.NDArray[Any]) -> dict[str, Any]:
-    """The mean over scenarios of new (S, K) minus old (S, R), in the old's within-scenario standard deviation."""
-    unit = math.sqrt(old.var(1, ddof=1).mean())
+def within_sd(scores: Floats) -> float:
+    """The within-scenario standard deviation of (S, R)."""
+    return math.sqrt(scores.var(1, ddof=1).mean())
+
+
+def gain_in_sd(new: Floats, old: Floats, texts: npt.NDArray[Any], unit: float | None = None) -> dict[str, Any]:
+    """The mean over scenarios of new (S, K) minus old (S, R), in `unit`; in the old's within_sd if none is given."""
+    unit = within_sd(old) if unit is None else unit
     if unit == 0:
         return {"value": None, "low": None, "high": None, "unit": 0.0, "n": len(new)}
     return {**_figure((new.mean(1) - old.mean(1)) / unit, texts), "unit": round(unit, 4)}
@@ -189,25 +221,28 @@ def _best_of_n(
     judges: Judges,
     divergence: float,
     old: _Scored,
+    report: Report,
 ) -> dict[str, Any]:
     """The rival: the best of n reference replies by the same reward models, at the policy's divergence.
 
-    Candidates are scored by the surrogate; the chosen ones are rendered and scored like all others.
+    Its unit is the policy's: the reference's spread within all scenarios, though it is tried on fewer. Candidates are
+    scored by the surrogate; the chosen ones are rendered and scored like all others.
     """
     rows = np.unique(np.linspace(0, len(scenarios) - 1, min(config.best_of_scenarios, len(scenarios))).astype(int))
     chosen_scenarios = [scenarios[row] for row in rows]
     prompts = speakers.encoder.encode(chosen_scenarios)
     n = best_of_for(divergence * GENERATED * prompts.n_exchanges)
-    best = [
-        _best(speakers, judges, prompts.rows([place]), scenario, n, config.seed)
-        for place, scenario in enumerate(chosen_scenarios)
-    ]
+    best = []
+    for place, scenario in enumerate(chosen_scenarios):
+        report(place / len(chosen_scenarios), f"The rival: best of {n} in scenario {place + 1}")
+        best.append(_best(speakers, judges, prompts.rows([place]), scenario, n, config.seed))
     scored = _score(best, len(best), speakers, judges)
     texts = np.array([scenario.text.text_id for scenario in chosen_scenarios])
     per_token = best_of_divergence(n) / (GENERATED * prompts.n_exchanges)
     found: dict[str, Any] = {"n": n, "kl_nats_per_token": round(per_token, 5), "n_scenarios": len(best)}
     for judge, scores in scored.scores.items():
-        found[f"{judge}_gain_sd"] = gain_in_sd(scores[OVERALL], old.scores[judge][OVERALL][rows], texts)
+        before = old.scores[judge][OVERALL]
+        found[f"{judge}_gain_sd"] = gain_in_sd(scores[OVERALL], before[rows], texts, within_sd(before))
     return found
 
 

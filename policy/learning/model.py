@@ -97,7 +97,8 @@ class ProsodyPolicy(nn.Module):
 
     def step(self, embedded: Tensor, cache: DynamicCache, allowed: Tensor) -> Tensor:
         """Read (B, n, H) further positions; log-probabilities (B, V) of the next token under its mask (V,)."""
-        output = self.llama(inputs_embeds=embedded, past_key_values=cache, use_cache=True)
+        # The cache goes by its place: transformers renamed it (past_key_values, then cache) within version 5.
+        output = self.llama(None, None, None, cache, inputs_embeds=embedded, use_cache=True)
         return masked_log_softmax(self.head(output.last_hidden_state[:, -1]), allowed)
 
 

@@ -7,6 +7,8 @@ every text meets many arcs.
 
 import re
 import zlib
+from collections import Counter
+from collections.abc import Collection, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,7 @@ N_EXCHANGES = 4
 LANGUAGE = "en"
 PREFIX = "practice"
 _INITIALS = {emotion[0]: emotion for emotion in EMOTIONS}
+_ID = re.compile(rf"{PREFIX}-(.+)-([{''.join(_INITIALS)}]+)-([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,18 @@ class Scenario:
 
 
 def draw_scenarios(
-    bank: Bank, part: str | None, n_per_text: int, seed: int, *, exchanges: int = N_EXCHANGES
+    bank: Bank,
+    part: str | None,
+    n_per_text: int,
+    seed: int,
+    *,
+    exchanges: int = N_EXCHANGES,
+    without: Collection[str] = (),
 ) -> list[Scenario]:
     """`n_per_text` different scenarios of each text of a part (of all if None): arcs and openers drawn by chance.
 
-    The scenarios of one text depend on the seed and the text alone. No arc stays at one emotion throughout, unless it
+    The scenarios of one text depend on the seed and the text alone; those whose ids are in `without` are passed over,
+    and the text's next ones take their places. No arc stays at one emotion throughout, unless it
     is one exchange long.
 
     Raises:
@@ -93,28 +103,37 @@ def draw_scenarios(
     """
     texts = bank.texts(part)
     possible = (len(EMOTIONS) * N_OPENERS) ** exchanges - (exchanges > 1) * len(EMOTIONS) * N_OPENERS**exchanges
+    passed_over = frozenset(without)
+    taken = Counter(text_id_of(scenario_id) for scenario_id in passed_over)
+    possible -= max((taken[text.text_id] for text in texts), default=0)
     if not texts or not 1 <= n_per_text <= possible:
         raise ValueError(
             f"{n_per_text} scenarios of each of {len(texts)} texts were asked for; a text has 1 to {possible}."
         )
-    return [scenario for text in texts for scenario in _draw(text, n_per_text, seed, exchanges)]
+    return [scenario for text in texts for scenario in _draw(text, n_per_text, seed, exchanges, passed_over)]
 
 
-def _draw(text: Text, count: int, seed: int, exchanges: int) -> list[Scenario]:
+def _draw(text: Text, count: int, seed: int, exchanges: int, passed_over: Set[str]) -> list[Scenario]:
     rng = np.random.default_rng([seed, zlib.crc32(text.text_id.encode())])
     found: dict[str, Scenario] = {}
     while len(found) < count:
         arc = tuple(EMOTIONS[number] for number in rng.integers(len(EMOTIONS), size=exchanges))
         openers = tuple(int(number) for number in rng.integers(N_OPENERS, size=exchanges))
         scenario = Scenario(text, arc, openers)
-        if exchanges == 1 or len(set(arc)) > 1:
+        if (exchanges == 1 or len(set(arc)) > 1) and scenario.scenario_id not in passed_over:
             found.setdefault(scenario.scenario_id, scenario)
     return list(found.values())
 
 
+def text_id_of(scenario_id: str) -> str | None:
+    """The text that a practice scenario's id names; None if it is no such id."""
+    found = _ID.fullmatch(scenario_id)
+    return found[1] if found else None
+
+
 def scenario_of(scenario_id: str, bank: Bank) -> Scenario:
     """The scenario of this id. Raises ValueError if the id is none of ours or the bank has no such text."""
-    found = re.fullmatch(rf"{PREFIX}-(.+)-([{''.join(_INITIALS)}]+)-([0-9]+)", scenario_id)
+    found = _ID.fullmatch(scenario_id)
     if found is None:
         raise ValueError(
             f"{scenario_id!r} is no practice scenario; the embedded policy speaks only scenarios such as "

@@ -13,7 +13,6 @@ from policy.learning.evaluation import (
     evaluate,
     gain_in_sd,
 )
-from policy.learning.guards import GUARDS, found, held_out_fall, kl_guard, repetition
 from policy.learning.hearing import Heard
 from policy.learning.stream import PromptEncoder
 from tests.policy.small_world import delivery_of, draw
@@ -63,6 +62,7 @@ def test_a_policy_against_itself_gains_nothing_and_diverges_by_nothing(start):
     assert set(report["truth_gains_sd"]) == {"overall"}
     assert report["sound"]["policy"] == report["sound"]["reference"] == MEASURES
     assert report["best_of_n"]["n"] == 1
+    assert report["texts"] == ["apart-0", "apart-1", "apart-2", "apart-3"]
 
 
 def test_the_same_seed_gives_the_same_report(start):
@@ -89,6 +89,23 @@ def test_a_reference_without_spread_gives_no_unit():
     assert gain_in_sd(np.ones((2, 2)), np.zeros((2, 2)), np.array(["a", "b"]))["value"] is None
 
 
+def test_a_gain_on_some_scenarios_may_be_told_in_the_unit_of_all():
+    new, old = np.array([[3.0, 3.0]]), np.array([[0.0, 2.0]])
+
+    assert gain_in_sd(new, old, np.array(["one"]), unit=4.0)["value"] == pytest.approx(0.5)
+
+
+def test_best_of_n_is_told_in_the_unit_of_the_policys_gain_though_it_is_tried_on_fewer_scenarios(start):
+    speakers = Speakers(start, start, PromptEncoder(delivery_of), Ears(), Ears())
+    config = EvaluationConfig(best_of_scenarios=2)
+
+    report = evaluate(config, draw("held_out")(0), speakers, Judges([Judge()], truth=pitch_truth))
+
+    assert report["best_of_n"]["n_scenarios"] == 2
+    for gain in ("reward_gain_sd", "truth_gain_sd"):
+        assert report["best_of_n"][gain]["unit"] == report[gain]["unit"]
+
+
 def test_best_of_n_has_the_policys_divergence():
     assert best_of_for(math.log(10) - 0.9) == 10
     assert best_of_for(0.0) == 1
@@ -99,44 +116,3 @@ def test_best_of_n_has_the_policys_divergence():
 def test_fewer_than_eight_references_are_refused():
     with pytest.raises(ValueError, match=r"4 reference replies and 8 new ones .* take at least 8 and 1"):
         EvaluationConfig(references=4)
-
-
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
-def test_every_guard_stops_beyond_its_limit_alone_and_says_why(guard):
-    limit = guard.least if math.isfinite(guard.least) else guard.most
-    beyond = -0.01 if math.isfinite(guard.least) else 0.01
-
-    assert found({guard.name: limit}) == ""
-    sentence = found({guard.name: limit + beyond})
-    assert sentence.startswith(f"Guard {guard.name}: {guard.means} is ")
-    assert sentence.endswith(guard.remedy)
-
-
-def test_what_is_not_finite_stops_whatever_it_is():
-    assert found({"loss": math.nan}).startswith("Guard finite: loss is nan.")
-    assert found({"gradient_norm": math.inf}).startswith("Guard finite: gradient_norm is inf.")
-
-
-def test_the_hard_stop_names_target_and_value():
-    sentence = found({"kl_nats_per_token": 0.2}, [kl_guard(0.1, 0.16)])
-
-    assert sentence == (
-        "Guard kl_nats_per_token: the divergence from the reference on held-out scenarios is 0.2, above 0.16. "
-        "Lower the learning rate: the target is 0.1."
-    )
-
-
-def test_replies_that_say_every_phrase_alike_are_counted():
-    codes = np.zeros((4, 2, 2, 5), int)
-    codes[1:, 1, 1, 0] = 3
-    codes[0, :, :, 4] = [[0, 1], [2, 3]]  # pauses do not count
-
-    assert repetition(codes) == 0.25
-
-
-def test_a_held_out_model_that_falls_while_the_other_rises_is_noticed():
-    rising, falling = [0.5, 0.5, 0.5, 0.7, 0.7, 0.7], [0.6, 0.6, 0.6, 0.4, 0.4, 0.4]
-
-    assert held_out_fall(rising, falling) == pytest.approx(0.2)
-    assert held_out_fall(falling, falling) == 0.0  # both fall: no sign of a reward that is gamed
-    assert held_out_fall(rising[:5], falling[:5]) == 0.0  # too early to tell
