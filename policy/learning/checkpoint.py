@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from policy.learning.model import PolicyConfig, ProsodyPolicy
 FORMAT, VERSION = "earshot-policy-checkpoint", 1
 WEIGHTS, CONFIG, LINEAGE = "model.safetensors", "config.json", "lineage.json"
 FILES = (WEIGHTS, CONFIG, LINEAGE)
+SOURCES = ("policy.learning", "rewardmodel.learning", "earshot.acoustics")  # what trains, rewards and sounds
 LINEAGE_KEYS = {
     "format",
     "version",
@@ -105,13 +107,16 @@ def ids_hash(ids: Sequence[str]) -> str:
 
 
 def code_version() -> dict[str, str]:
-    """The package's version, and the hash of the code that trains policies."""
-    sources = Path(__file__).parent
+    """The package's version, and the hash of the code that decides weights, reward and sound."""
+    folders = {name: Path(str(import_module(name).__file__)).parent for name in SOURCES}
+    hashes = {
+        name: content_hash(folder, [path.name for path in folder.glob("*.py")]) for name, folder in folders.items()
+    }
     try:
         package = version("earshot")
     except PackageNotFoundError:  # run from a checkout that is not installed
         package = "not installed"
-    return {"package": package, "sources": content_hash(sources, [path.name for path in sources.glob("*.py")])}
+    return {"package": package, "sources": hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()}
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The few things that several processes of one training must do together (torchrun, gloo or NCCL).
+"""The few things that several processes of one training must do together (torchrun with gloo, on CPUs).
 
 Every process holds the whole model and works on its share of the rows; gradients are sums over all rows divided by the
 number of all rows, so that one process and many take the same step, up to rounding.
@@ -26,6 +26,15 @@ def process_group() -> Iterator[None]:
         yield
     finally:
         distributed.destroy_process_group()
+
+
+def refuse_too_many(items: int, what: str) -> None:
+    """Raises ValueError if there are more processes than `items` to share: one of them would have nothing to do."""
+    if world() > items:
+        raise ValueError(
+            f"{world()} processes cannot share {what}; start {items} at most (EARSHOT_TRAIN_PROCESSES, or torchrun's "
+            "--nproc-per-node)."
+        )
 
 
 def rank() -> int:

@@ -90,8 +90,10 @@ def train_supervised(
     Returns:
         The run's result: the checkpoint's hash and its figures.
     Raises:
-        ValueError: if the loss is not finite, or `out` was begun with other settings.
+        ValueError: if the loss is not finite, `out` was begun with other settings, or there are more processes than
+            dialogues of a batch.
     """
+    distributed.refuse_too_many(config.batch, f"a batch of {config.batch} dialogues")
     settings = {"kind": "supervised", **asdict(config), "bank": bank_hash, "code": code_version()}
     run = RunFolder(out, settings)
     policy = new_policy(config.model, derived_seed(config.seed, "weights"))
@@ -157,9 +159,10 @@ def _finish(
         "plan_accuracy": float((sampled.plan == arcs_of(scenarios)).mean()),
         "entropy": float(entropy[:, ~is_plan(prompts.n_exchanges)].mean()),
     }
+    texts = sorted({scenario.text.text_id for scenario in draw(0)})
     lineage = {
         **{"kind": "supervised", "parent": None, "bank": bank_hash, "seed": config.seed, "settings": asdict(config)},
-        **{"scenarios": ids_hash([scenario.text.text_id for scenario in draw(0)]), "code": code_version()},
+        **{"scenarios": ids_hash(texts), "texts": texts, "code": code_version()},
         "figures": figures,
     }
     run.ask_still_mine()

@@ -1,10 +1,13 @@
+import importlib
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from policy.learning.checkpoint import FILES, load_checkpoint
+from policy.learning.checkpoint import FILES, code_version, load_checkpoint
 from policy.learning.model import PolicyConfig
 from policy.learning.resume import JobTakenOver
 from policy.learning.sampling import sample, uniforms
@@ -72,6 +75,7 @@ def test_the_checkpoint_names_its_lineage_and_its_hash(start):
     assert checkpoint.lineage["parent"] is None
     assert checkpoint.lineage["bank"] == "bank"
     assert checkpoint.lineage["seed"] == 3
+    assert checkpoint.lineage["texts"] == sorted(f"train-{number}" for number in range(12))
     assert checkpoint.lineage["figures"]["plan_accuracy"] == result["plan_accuracy"]
 
 
@@ -91,6 +95,32 @@ def test_other_settings_do_not_continue_a_run(tmp_path):
 
     with pytest.raises(ValueError, match=r"was begun with seed = 0, not 1. Give the same settings"):
         train_supervised(SupervisedConfig(seed=1, steps=2, batch=2, model=SMALL), tmp_path, draw(), encoder, "bank")
+
+
+def test_more_processes_than_dialogues_of_a_batch_are_refused_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("policy.learning.distributed.world", lambda: 3)
+
+    with pytest.raises(ValueError, match=r"3 processes cannot share a batch of 2 dialogues; start 2 at most"):
+        train_supervised(
+            SupervisedConfig(steps=2, batch=2, model=SMALL), tmp_path / "o", draw(), PromptEncoder(delivery_of), "bank"
+        )
+
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("package", ["policy.learning", "rewardmodel.learning", "earshot.acoustics"])
+def test_the_code_version_changes_with_whatever_decides_reward_or_sound(package, tmp_path, monkeypatch):
+    before = code_version()
+    assert code_version() == before
+    changed = tmp_path / "copy"
+    shutil.copytree(Path(str(importlib.import_module(package).__file__)).parent, changed)
+    (changed / "__init__.py").write_text("# changed\n")
+    monkeypatch.setattr(importlib.import_module(package), "__file__", str(changed / "__init__.py"))
+
+    after = code_version()
+
+    assert after["package"] == before["package"]
+    assert after["sources"] != before["sources"]
 
 
 def test_scenarios_are_drawn_anew_for_each_step():
