@@ -13,6 +13,7 @@ from policy.learning.kl import k3
 from policy.learning.stream import Prompts
 
 SMALLEST_SPREAD = 1e-6  # of a component within a group: below it, the component says nothing there
+TELLING_SPREAD = 0.01  # standard deviation of a probability within a group: below it, there is nothing to choose from
 ALGORITHMS = ("grpo", "rloo")
 
 
@@ -39,15 +40,25 @@ def grpo_advantages(rewards: Tensor, group_size: int) -> Tensor:
 
 
 def rloo_advantages(rewards: Tensor, group_size: int) -> Tensor:
-    """(B,) each reward minus the mean of the others in its group."""
+    """(B,) each reward minus the mean of the others in its group, in the rewards' own unit."""
     groups = _in_groups(rewards, group_size)
     return ((groups - groups.mean(1, keepdim=True)) * (group_size / (group_size - 1))).flatten()
+
+
+def _standardised_rloo(rewards: Tensor, group_size: int) -> Tensor:
+    spread = rewards.std(correction=0)  # ()
+    if spread <= SMALLEST_SPREAD:
+        return torch.zeros_like(rewards)
+    return rloo_advantages(rewards / spread, group_size)
 
 
 def combined_advantages(
     rewards: Mapping[str, Tensor], weights: Mapping[str, float], group_size: int, algorithm: str = "grpo"
 ) -> Tensor:
     """(B,) the weighted mean of the components' advantages: each is standardised first, or the widest one wins.
+
+    GRPO standardises within the group, RLOO by the standard deviation of the batch: B is the whole batch, of all
+    processes.
 
     Raises:
         ValueError: if a weight names no component, all weights are zero, or there is no such algorithm.
@@ -59,7 +70,7 @@ def combined_advantages(
     total = sum(weights.values())
     if total <= 0:
         raise ValueError(f"The weights {dict(weights)} sum to {total}; give at least one above 0.")
-    advantages_of = grpo_advantages if algorithm == "grpo" else rloo_advantages
+    advantages_of = grpo_advantages if algorithm == "grpo" else _standardised_rloo
     parts = [weight * advantages_of(rewards[name], group_size) for name, weight in weights.items() if weight]
     return torch.stack(parts).sum(0) / total
 
@@ -84,10 +95,16 @@ def policy_loss(
     return (per_token * record.mask).sum() / n_tokens
 
 
-def groups_without_spread(advantages: Tensor, group_size: int) -> float:
-    """Share of the groups in which every rollout is as good as every other: they teach nothing."""
-    groups = _in_groups(advantages, group_size)
-    return float((groups.abs().amax(1) <= SMALLEST_SPREAD).float().mean())
+def groups_without_spread(probabilities: Mapping[str, Tensor], group_size: int) -> float:
+    """Share of the groups in which every rollout is about as good as every other: they teach nothing.
+
+    Args:
+        probabilities: component to (B,): those that are rewarded and are probabilities of beating the reference.
+    """
+    if not probabilities:
+        return 0.0
+    spreads = [_in_groups(values, group_size).std(1, correction=0) for values in probabilities.values()]
+    return float((torch.stack(spreads).amax(0) < TELLING_SPREAD).float().mean())
 
 
 def _in_groups(values: Tensor, group_size: int) -> Tensor:

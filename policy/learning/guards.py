@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-WINDOW = 3  # measurements whose mean is compared with the mean of as many before
+NO_GAIN = 0.5  # the probability with which a policy beats itself
+SURE = 2.0  # standard errors
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,16 @@ GUARDS = (
     Guard("seconds_per_word_least", "the shortest time per word of a turn", _HEAR, least=0.12),
     Guard("seconds_per_word_most", "the longest time per word of a turn", _HEAR, most=1.1),
     Guard("level_db", "the quietest turn's speech level in dBFS", _HEAR, least=-50.0),
-    Guard("level_above_noise_db", "the speech's level above the noise floor in dB", _HEAR, least=12.0),
+    Guard("level_above_noise_db", "the speech's level above the noise inside its turns in dB", _HEAR, least=21.0),
     Guard("spectral_distance_db", "the spectral distance to the base recording in dB", _HEAR, most=3.0),
-    Guard("log_f0_spread_st", "the spread of log F0 within turns in semitones", _HEAR, least=0.8),
+    Guard("log_f0_spread_ratio", "the spread of log F0 within phrases, in that of neutral codes", _HEAR, least=0.75),
     Guard("speech_share", "the share of a turn that is speech", _HEAR, least=0.3),
-    Guard("clipped_share", "the share of clipped samples", _HEAR, most=1e-4),
+    Guard("clipped_share", "the share of clipped samples", _HEAR, most=0.0),
     Guard("repetition", "the share of replies that say every phrase alike", _VARIETY, most=0.25),
     Guard("groups_without_spread", "the share of groups without spread", _VARIETY, most=0.5),
     Guard("entropy", "the entropy in nats per token", _VARIETY, least=0.35),
-    Guard("disagreement", "the reward models' disagreement", "Train more reward models on more pairs.", most=0.25),
-    Guard("held_out_fall", "what the held-out reward model lost while the training one rose", _HEAR, most=0.1),
+    Guard("disagreement", "the reward models' disagreement", "Train more reward models on more pairs.", most=0.15),
+    Guard("held_out_fall", "what the held-out reward model surely lost while the training one rose", _HEAR, most=0.0),
     Guard("plan_loss", "what the plan's accuracy surely lost", "Give the plan more weight.", most=0.05),
 )
 BY_NAME = {guard.name: guard for guard in GUARDS}
@@ -77,13 +78,16 @@ def repetition(codes: np.ndarray) -> float:
     return float((phrases == phrases[:, :1]).all((1, 2)).mean())
 
 
-def held_out_fall(training: Sequence[float], held_out: Sequence[float]) -> float:
-    """What the held-out reward model lost over the last WINDOW measurements, if the training one rose; else 0.
+def held_out_fall(training: Sequence[float], held_out: Sequence[float], error: float) -> float:
+    """How far the held-out reward model surely lies below where it was, if the training one rose since then; else 0.
 
-    Both are mean probabilities of beating the reference, one per measurement.
+    Where it was is either its best measurement so far or the start, where both say NO_GAIN.
+
+    Args:
+        training, held_out: mean probabilities of beating the reference, one per measurement, the current one last.
+        error: the standard error of the current one by the held-out model.
     """
-    if len(held_out) < 2 * WINDOW:
-        return 0.0
-    rise = float(np.mean(training[-WINDOW:]) - np.mean(training[-2 * WINDOW : -WINDOW]))
-    fall = float(np.mean(held_out[-2 * WINDOW : -WINDOW]) - np.mean(held_out[-WINDOW:]))
-    return max(fall, 0.0) if rise > 0 else 0.0
+    before = list(zip((NO_GAIN, *training[:-1]), (NO_GAIN, *held_out[:-1]), strict=True))
+    points = [before[0], max(before, key=lambda point: point[1])]
+    falls = [best - held_out[-1] - SURE * error for trained, best in points if training[-1] > trained]
+    return max(0.0, *falls) if falls else 0.0

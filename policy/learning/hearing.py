@@ -6,25 +6,26 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing.pool import Pool
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from policy.learning.bank import load_bank
 from policy.learning.codes import neutral_codes
-from policy.learning.delivery import Turn
-from policy.learning.measures import measure_dialogue, together
+from policy.learning.measures import Spoken, measure_dialogue, together
 from policy.learning.renderer import Renderer
 from policy.learning.reward import Reply
 from policy.learning.scenarios import Scenario
 from policy.learning.surrogate import Surrogate
-from rewardmodel.learning.features import DialogueFeatures, Frames, TurnInput, frames_of, turn_features
+from rewardmodel.learning.features import DialogueFeatures, TurnInput, frames_of, turn_features
 
 KEPT = 2048  # features of replies, about 16 KB each: several reward models ask for the same ones
+Result = TypeVar("Result")
 
 
 class _Memory:
@@ -66,25 +67,35 @@ class Workers:
     def __init__(self, bank_folder: Path, cache_dir: Path | None, count: int = 2) -> None:
         self._setting = (bank_folder, cache_dir)
         self._count = count
-        self._pool: Pool | None = None
+        self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "Workers":
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._pool:
-            self._pool.terminate()
-            self._pool.join()
+            self._pool.shutdown(cancel_futures=True)
 
-    def map(self, work: Callable[..., Heard], tasks: Sequence[tuple[Any, ...]]) -> list[Heard]:
-        """`work` of each task, in order."""
+    def map(self, work: Callable[..., Result], tasks: Sequence[tuple[Any, ...]]) -> list[Result]:
+        """`work` of each task, in order.
+
+        Raises:
+            ValueError: if a process was lost.
+        """
         if self._count < 2:
             _open_bank(*self._setting)
             return [work(*task) for task in tasks]
         if self._pool is None:  # started when it is first needed: a process takes seconds to import torch
             spawned = multiprocessing.get_context("spawn")
-            self._pool = spawned.Pool(self._count, _begin_worker, (*self._setting, os.getpid()))
-        return self._pool.starmap(work, tasks, chunksize=max(1, min(8, len(tasks) // (2 * self._count))))
+            self._pool = ProcessPoolExecutor(self._count, spawned, _begin_worker, (*self._setting, os.getpid()))
+        at_once = max(1, min(8, len(tasks) // (2 * self._count)))
+        try:
+            return list(self._pool.map(work, *zip(*tasks, strict=True), chunksize=at_once))
+        except BrokenProcessPool as error:
+            raise ValueError(
+                f"A process that renders was killed while {self._count} were at work, often because memory ran out. "
+                "Give fewer by --workers 1, then start the same command again: it goes on."
+            ) from error
 
 
 class SurrogateSound:
@@ -152,17 +163,17 @@ def _guess(reply: Reply) -> Heard:
 
 
 def _render(reply: Reply, measured: bool) -> Heard:
-    rendered = _ears[0][0].render(reply.scenario, reply.codes)
+    rendered = _ears[0][0].render(reply.scenario, reply.codes, refuse_clipping=False)
     frames = frames_of(rendered.samples)
     features = turn_features(frames, [TurnInput(*turn) for turn in rendered.turns])
     measures = {}
     if measured:
-        base = _neutral(reply.scenario)
-        measures = measure_dialogue(rendered.samples, frames, rendered.turns, rendered.delivery, base)
+        said = Spoken(frames, rendered.turns, rendered.delivery)
+        measures = measure_dialogue(rendered.samples, said, _neutral(reply.scenario))
     return Heard(features, rendered.delivery, measures)
 
 
 @lru_cache(maxsize=64)
-def _neutral(scenario: Scenario) -> tuple[Frames, Sequence[Turn]]:
-    rendered = _ears[0][0].render(scenario, neutral_codes(len(scenario.arc)))
-    return frames_of(rendered.samples), rendered.turns
+def _neutral(scenario: Scenario) -> Spoken:
+    rendered = _ears[0][0].render(scenario, neutral_codes(len(scenario.arc)), refuse_clipping=False)
+    return Spoken(frames_of(rendered.samples), rendered.turns, rendered.delivery)

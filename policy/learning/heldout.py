@@ -34,8 +34,11 @@ class HeldOut:
     rollouts: int = 4  # of each scenario
     heard: int = 4  # rendered replies
 
-    def measure(self, policy: ProsodyPolicy, reference: ProsodyPolicy, step: int, *, listen: bool) -> dict[str, float]:
-        """Divergence (whole, of the plan, of the codes), entropy, rewards, the plan's accuracy, and guards' values."""
+    def measure(self, policy: ProsodyPolicy, reference: ProsodyPolicy, step: int) -> dict[str, float]:
+        """Divergence (whole, of the plan, of the codes), entropy, rewards, the plan's accuracy, and guards' values.
+
+        Rewards are mean probabilities of beating the reference, without the caution that is trained with.
+        """
         once = self.encoder.encode(self.scenarios)
         prompts = once.repeated(self.rollouts)
         rows, exchanges = len(prompts), once.n_exchanges
@@ -45,19 +48,21 @@ class HeldOut:
         said, said_by_reference = (
             [Reply(*row) for row in zip(owners, found.plan, found.codes, strict=True)] for found in (sampled, others)
         )
-        rewards = self.reward(said, said_by_reference).components
+        rewards = self.reward(said, said_by_reference).means
         values = {
             "kl_nats_per_token": kl.total,
             "kl_plan": kl.plan,
             "kl_codes": kl.codes,
             "entropy": kl.entropy,
-            "held_out_reward": _overall(rewards),
+            "held_out_reward": float(_overall(rewards).mean()),
             "held_out_plan_accuracy": float(rewards[PLAN].mean()),
             "plan_loss": _sure_loss(rewards[PLAN], np.array([reply.plan_score for reply in said_by_reference])),
         }
         if self.held_out_reward:
-            values["held_out_model_reward"] = _overall(self.held_out_reward(said, said_by_reference).components)
-        if listen and self.listening:
+            judged = _overall(self.held_out_reward(said, said_by_reference).means)
+            values["held_out_model_reward"] = float(judged.mean())
+            values["held_out_model_error"] = standard_error(judged, len(self.scenarios))
+        if self.listening:
             chosen = torch.linspace(0, rows - 1, min(self.heard, rows)).long().tolist()
             values |= self.listening([said[row] for row in chosen])
         return values
@@ -69,6 +74,12 @@ def _sure_loss(new: np.ndarray, old: np.ndarray) -> float:
     return float(lost.mean() - 2 * lost.std(ddof=1) / np.sqrt(len(lost)))
 
 
-def _overall(components: Mapping[str, np.ndarray]) -> float:
+def standard_error(values: np.ndarray, n_scenarios: int) -> float:
+    """Of the mean of (B,) values, equally many for each scenario and side by side: those of one hang together."""
+    means = values.reshape(n_scenarios, -1).mean(1)
+    return float(means.std(ddof=1) / np.sqrt(n_scenarios))
+
+
+def _overall(components: Mapping[str, np.ndarray]) -> np.ndarray:
     names = [name for name in components if name != PLAN]
-    return float(components[OVERALL if OVERALL in components else names[-1]].mean())
+    return components[OVERALL if OVERALL in components else names[-1]]

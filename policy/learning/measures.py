@@ -5,6 +5,7 @@ same words spoken at neutral codes. docs/policy.md says what it misses.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,38 +15,39 @@ from rewardmodel.learning.features import FRAME_RATE, Frames
 
 SPEECH_BELOW_PEAK_DB = 30.0  # frames within this of the turn's loud ones are speech
 CLIPPED = 0.999
-MOST_NOISE_DB = -90.0  # a floor below this is digital silence
+DIGITAL_SILENCE_DB = -90.0  # frames below this are the pause between two phrases, which holds no noise at all
+NOISE_PERCENTILE = 5  # of the other frames of a turn: the gaps between its sounds
 
 Samples = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
 
-def measure_dialogue(
-    samples: Samples,
-    frames: Frames,
-    turns: Sequence[Any],
-    delivery: Mapping[str, Any],
-    base: tuple[Frames, Sequence[Any]],
-) -> dict[str, float]:
-    """Each guard's value in one dialogue, over its assistant turns.
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """A dialogue as it was said: its frames, and as the renderer gives them its turns and its delivery."""
 
-    Args:
-        turns: role, start, end (s) and text of each, as the renderer gives them.
-        base: frames and turns of the same dialogue at neutral codes.
-    """
-    spoken = [(_cut(frames, turn), turn) for turn in turns if turn.role == "assistant"]
-    neutral = [_cut(base[0], turn) for turn in base[1] if turn.role == "assistant"]
+    frames: Frames
+    turns: Sequence[Any]  # role, start, end (s) and text of each
+    delivery: Mapping[str, Any]
+
+
+def measure_dialogue(samples: Samples, said: Spoken, neutral: Spoken) -> dict[str, float]:
+    """Each guard's value in one dialogue, over its assistant turns; `neutral` is the same one at neutral codes."""
+    spoken = [(_cut(said.frames, turn), turn) for turn in said.turns if turn.role == "assistant"]
+    recorded = [_cut(neutral.frames, turn) for turn in neutral.turns if turn.role == "assistant"]
     seconds_per_word = [(turn.end - turn.start) / max(1, len(turn.text.split())) for _, turn in spoken]
     levels = [_level(energy[_speech(energy)]) for (_, energy), _ in spoken]
-    floor = max(MOST_NOISE_DB, float(np.percentile(frames.energy, 5)))
-    distances = [_distance(said, recorded) for (said, _), recorded in zip(spoken, neutral, strict=True)]
+    above_noise = [level - _noise(energy) for level, ((_, energy), _) in zip(levels, spoken, strict=True)]
+    distances = [_distance(turn, other) for (turn, _), other in zip(spoken, recorded, strict=True)]
+    spread = _spread(said)
     return {
         "seconds_per_word_least": min(seconds_per_word),
         "seconds_per_word_most": max(seconds_per_word),
         "level_db": min(levels),
-        "level_above_noise_db": min(levels) - floor,
+        "level_above_noise_db": min(above_noise),
         "spectral_distance_db": float(np.mean(distances)),
-        "log_f0_spread_st": float(np.mean([phrase["spread"] for turn in delivery["assistant"] for phrase in turn])),
+        "log_f0_spread_st": spread,
+        "log_f0_spread_ratio": spread / _spread(neutral),
         "speech_share": min(float(_speech(energy).mean()) for (_, energy), _ in spoken),
         "clipped_share": float((np.abs(samples) >= CLIPPED).mean()),
     }
@@ -78,6 +80,16 @@ def _speech(energy: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
 
 def _level(energy: npt.NDArray[np.float32]) -> float:
     return float(10 * np.log10(np.mean(10 ** (energy.astype(np.float64) / 10))))
+
+
+def _noise(energy: npt.NDArray[np.float32]) -> float:
+    sounding = energy[energy > DIGITAL_SILENCE_DB]
+    return float(np.percentile(sounding, NOISE_PERCENTILE)) if len(sounding) else DIGITAL_SILENCE_DB
+
+
+def _spread(spoken: Spoken) -> float:
+    """Mean over the phrases of the standard deviation of log F0, semitones."""
+    return float(np.mean([phrase["spread"] for turn in spoken.delivery["assistant"] for phrase in turn]))
 
 
 def _distance(said: Any, recorded: Any) -> float:

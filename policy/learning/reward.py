@@ -52,9 +52,16 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class Rewards:
-    """components: name to (B,); disagreement: mean standard deviation of the judges' probabilities, 0 for one judge."""
+    """What B rollouts are worth.
+
+    Args:
+        components: name to (B,): what is trained on.
+        means: the same before CAUTION is taken off: of the reference itself 0.5, however many judges there are.
+        disagreement: sample standard deviation of the judges' probabilities, averaged; 0 for one judge.
+    """
 
     components: dict[str, Scores]
+    means: dict[str, Scores]
     disagreement: float
 
 
@@ -78,11 +85,14 @@ class PreferenceReward:
         own = scores[:, : len(rollouts)].reshape(n_judges, n_scenarios, -1, 1, n_dimensions)
         others = scores[:, len(rollouts) :].reshape(n_judges, n_scenarios, 1, n_references, n_dimensions)
         beats = self.scorer.preference(own, others).mean(3).reshape(n_judges, len(rollouts), n_dimensions)
-        disagreement = beats.std(0)  # (B, D)
-        bound = beats.mean(0) - CAUTION * disagreement
-        components = {name: bound[:, place] for place, name in enumerate(self.scorer.dimensions)}
-        components[PLAN] = np.array([reply.plan_score for reply in rollouts])
-        return Rewards(components, float(disagreement.mean()))
+        plan = {PLAN: np.array([reply.plan_score for reply in rollouts])}
+        means, spreads = (
+            {name: values[:, place] for place, name in enumerate(self.scorer.dimensions)}
+            for values in (beats.mean(0), beats.std(0))
+        )
+        bounds = {name: means[name] - CAUTION * spreads[name] for name in means}
+        disagreement = float(beats.std(0, ddof=1).mean()) if n_judges > 1 else 0.0
+        return Rewards(bounds | plan, means | plan, disagreement)
 
 
 def _check_groups(rollouts: Sequence[Reply], references: Sequence[Reply]) -> tuple[int, int]:

@@ -46,8 +46,7 @@ class RoundConfig:
     weight_plan: float = 0.3
     plan_gradient: bool = True  # whether the plan's tokens are trained
     rendered_steps: int = 2  # the last ones, on rendered sound
-    measure_every: int = 5  # steps
-    listen_every: int = 20  # steps between measurements of rendered sound
+    measure_every: int = 5  # steps; each measurement hears rendered sound
 
 
 @dataclass(frozen=True)
@@ -106,10 +105,11 @@ def train_round(config: RoundConfig, out: Path, start: Checkpoint, practice: Pra
 
     Returns:
         The run's result: hash and figures of the last good checkpoint, which is in `out`, and `stopped`: the sentence
-        of the guard that ended the run, or nothing.
+        of the guard that ended the run, or that says why nothing was good, or nothing. `step` is 0 if nothing was.
     Raises:
-        ValueError: if `out` was begun with other settings.
+        ValueError: if `out` was begun with other settings, or there are more processes than groups.
     """
+    distributed.refuse_too_many(config.groups, f"{config.groups} groups of rollouts")
     settings = {"kind": config.algorithm, **asdict(config), "parent": start.content_hash, **practice.lineage}
     run = RunFolder(out, {**settings, "code": code_version()})
     progress = _begin(config, start)
@@ -148,44 +148,44 @@ def _step(config: RoundConfig, progress: Progress, reference: ProsodyPolicy, pra
     """One update; sets `progress.stopped` instead of taking a step that a guard forbids."""
     policy, step = progress.policy, progress.step
     record, values = _roll_out(config, progress, reference, practice)
-    weights = reward_weights(config, record.rewards)
-    advantages = combined_advantages(record.rewards, weights, config.group_size, config.algorithm)
+    rewards = _of_the_whole_batch(record.rewards, config.group_size)
+    weights = reward_weights(config, rewards)
+    advantages = combined_advantages(rewards, weights, config.group_size, config.algorithm)
+    own = torch.cat(distributed.share(list(advantages.view(-1, config.group_size))))
     distribution = policy.train().log_probs(record.prompts, record.ids)
     log_probs = chosen_log_probs(distribution, record.ids)
     masked = record.mask[0].sum().item() * config.groups * config.group_size
-    loss = policy_loss(
-        log_probs, record, advantages, clip=config.clip, kl_weight=progress.kl.weight, n_tokens=int(masked)
-    )
+    loss = policy_loss(log_probs, record, own, clip=config.clip, kl_weight=progress.kl.weight, n_tokens=int(masked))
     progress.optimiser.zero_grad()
     torch.autograd.backward(loss)
     distributed.sum_gradients(policy)
     norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), config.largest_gradient)
-    rows = torch.stack(
-        [
-            token_entropy(distribution.detach()).mean(1),
-            k3(log_probs.detach(), record.reference_log_probs).mean(1),
-            *(record.rewards[name] for name in record.rewards),
-            advantages,
-        ],
-        dim=1,
-    ).view(-1, config.group_size, 3 + len(record.rewards))  # (groups of this process, group size, values)
-    rows = distributed.gathered(rows)
-    means = rows.mean((0, 1)).tolist()
+    entropy, divergence = token_entropy(distribution.detach()), k3(log_probs.detach(), record.reference_log_probs)
+    told_by_tokens = torch.stack([entropy.mean(1), divergence.mean(1)], dim=1).view(-1, config.group_size, 2)
+    tokens = distributed.gathered(told_by_tokens).flatten(0, 1)  # (B, 2)
     parts = distributed.gathered(torch.tensor([[loss.item(), values["disagreement"], values["repetition"]]])).double()
+    told = {name: rewards[name] for name, weight in weights.items() if weight and name != PLAN}
     metrics = {
         **{"loss": parts[:, 0].sum().item(), "gradient_norm": float(norm), "kl_weight": progress.kl.weight},
-        **{"entropy": means[0], "kl_k3": means[1]},
-        **{f"reward_{name}": mean for name, mean in zip(record.rewards, means[2:-1], strict=True)},
-        "groups_without_spread": groups_without_spread(rows[..., -1].flatten(), config.group_size),
+        **{"entropy": tokens[:, 0].mean().item(), "kl_k3": tokens[:, 1].mean().item()},
+        **{f"reward_{name}": component.mean().item() for name, component in rewards.items()},
+        "groups_without_spread": groups_without_spread(told, config.group_size),
         **{"disagreement": parts[:, 1].mean().item(), "repetition": parts[:, 2].mean().item()},
     }
     metrics["plan_accuracy"] = metrics.pop(f"reward_{PLAN}")
-    metrics["reward"] = metrics.get(f"reward_{OVERALL}", means[2])
+    metrics["reward"] = metrics.get(f"reward_{OVERALL}", next(iter(rewards.values())).mean().item())
     progress.stopped = _stop_sentence(step + 1, guards.found(metrics))
     if not progress.stopped:
         progress.optimiser.step()
         progress.schedule.step()
     return metrics
+
+
+def _of_the_whole_batch(rewards: Mapping[str, Tensor], group_size: int) -> dict[str, Tensor]:
+    """Each component of all processes, (B,), group by group in the scenarios' order."""
+    groups = torch.stack(list(rewards.values()), dim=-1).view(-1, group_size, len(rewards))
+    whole = distributed.gathered(groups).flatten(0, 1)  # (B, components)
+    return dict(zip(rewards, whole.unbind(-1), strict=True))
 
 
 def _roll_out(
@@ -244,12 +244,13 @@ def reward_weights(config: RoundConfig, components: Mapping[str, object]) -> dic
 
 def _measure(config: RoundConfig, progress: Progress, reference: ProsodyPolicy, practice: Practice) -> dict[str, float]:
     """Measure on held-out scenarios, correct the KL weight, and keep the weights if they are good."""
-    listen = progress.step % config.listen_every == 0 or progress.step == config.steps
-    values = practice.held_out.measure(progress.policy.eval(), reference, progress.step, listen=listen)
+    values = practice.held_out.measure(progress.policy.eval(), reference, progress.step)
     progress.rewards.append(values["held_out_reward"])
     if "held_out_model_reward" in values:
         progress.held_out_rewards.append(values["held_out_model_reward"])
-        values["held_out_fall"] = guards.held_out_fall(progress.rewards, progress.held_out_rewards)
+        values["held_out_fall"] = guards.held_out_fall(
+            progress.rewards, progress.held_out_rewards, values["held_out_model_error"]
+        )
     kl = values["kl_nats_per_token"]
     limit = guards.kl_guard(config.kl_target, config.kl_stop * config.kl_target)
     progress.stopped = _stop_sentence(progress.step, guards.found(values, [limit]))
@@ -258,6 +259,15 @@ def _measure(config: RoundConfig, progress: Progress, reference: ProsodyPolicy, 
         weights = {name: tensor.clone() for name, tensor in progress.policy.state_dict().items()}
         progress.good = {"model": weights, "step": progress.step, "figures": values}
     return values
+
+
+def _nothing_good(config: RoundConfig, out: Path, measured: Sequence[float]) -> str:
+    nearest = f"the nearest: {min(measured):.3g}" if measured else "there were none"
+    return (
+        f"None of {len(measured)} measurements lay within the KL target of {config.kl_target:g} nats per token "
+        f"({nearest}), so {out} holds the weights that the round began with. Give the weight of the divergence more "
+        "steps, or allow a larger --kl-target."
+    )
 
 
 def _stop_sentence(step: int, broken: str) -> str:
@@ -274,11 +284,16 @@ def _finish(
 ) -> dict[str, Any]:
     progress.policy.load_state_dict(progress.good["model"])
     figures = {"step": progress.good["step"], **progress.good["figures"]}
+    stopped = progress.stopped
+    if not stopped and not figures["step"]:
+        found = [line["kl_nats_per_token"] for line in run.metrics if "kl_nats_per_token" in line]
+        stopped = _nothing_good(config, out, found)
+    texts = sorted({scenario.text.text_id for scenario in practice.draw(0)})
     lineage = {
         **{"kind": config.algorithm, "parent": start.content_hash, "seed": config.seed, "settings": asdict(config)},
-        **{"scenarios": ids_hash(sorted({scenario.text.text_id for scenario in practice.draw(0)}))},
-        **{"code": code_version(), "figures": figures, "stopped": progress.stopped, **practice.lineage},
+        **{"scenarios": ids_hash(texts), "texts": texts},
+        **{"code": code_version(), "figures": figures, "stopped": stopped, **practice.lineage},
     }
     run.ask_still_mine()
     digest = save_checkpoint(out, progress.policy, lineage) if distributed.rank() == 0 else ""
-    return {"checkpoint": digest, "stopped": progress.stopped, **figures}
+    return {"checkpoint": digest, "stopped": stopped, **figures}

@@ -53,6 +53,23 @@ def test_each_component_is_standardised_before_it_is_weighted():
     assert combined.tolist() == pytest.approx([0.5, -0.5])
 
 
+def test_rloo_standardises_each_component_across_the_batch_before_the_others_are_taken_off():
+    wide, narrow = torch.tensor([0.0, 200.0, 100.0, 100.0]), torch.tensor([0.2, 0.0, 0.1, 0.1])
+
+    combined = combined_advantages({"wide": wide, "narrow": narrow}, {"wide": 1.0, "narrow": 3.0}, 2, "rloo")
+
+    # Standard deviations of the batch: 50 √2 and 0.05 √2. So a reply stands 2 √2 from the other one of its group.
+    assert combined.tolist() == pytest.approx([math.sqrt(2), -math.sqrt(2), 0.0, 0.0], abs=1e-6)
+
+
+def test_a_component_that_is_the_same_in_the_whole_batch_says_nothing_in_rloo():
+    rewards = {"same": torch.full((4,), 0.3), "told": torch.tensor([0.0, 1.0, 0.0, 1.0])}
+
+    combined = combined_advantages(rewards, {"same": 1.0, "told": 1.0}, 2, "rloo")
+
+    assert combined.tolist() == [-1.0, 1.0, -1.0, 1.0]
+
+
 def test_a_weight_without_a_reward_is_refused():
     with pytest.raises(ValueError, match=r"No reward is called 'warmth'; give weights for overall"):
         combined_advantages({"overall": torch.zeros(2)}, {"warmth": 1.0}, 2)
@@ -94,8 +111,17 @@ def test_the_loss_of_a_toy_batch_is_the_one_worked_by_hand():
     assert loss.item() == pytest.approx((0.1 * divergence - surrogate) / 3)
 
 
-def test_a_group_in_which_all_are_alike_is_counted():
-    assert groups_without_spread(torch.tensor([0.0, 0.0, 1.0, -1.0]), 2) == 0.5
+def test_a_group_whose_probabilities_hardly_differ_is_counted_as_one_without_spread():
+    alike, told = [0.500, 0.518], [0.500, 0.522]  # standard deviations 0.009 and 0.011
+
+    assert groups_without_spread({"overall": torch.tensor([*alike, *told])}, 2) == 0.5
+
+
+def test_one_component_that_differs_gives_a_group_spread():
+    rewards = {"overall": torch.tensor([0.5, 0.5, 0.5, 0.5]), "prosody": torch.tensor([0.3, 0.6, 0.5, 0.5])}
+
+    assert groups_without_spread(rewards, 2) == 0.5
+    assert groups_without_spread({}, 2) == 0.0  # only the plan is rewarded: that all are right is no fault
 
 
 def test_the_kl_weight_rises_above_the_aim_falls_below_it_and_never_jumps():
@@ -131,9 +157,18 @@ def test_a_reply_is_worth_the_mean_probability_of_beating_the_references():
 def test_judges_who_disagree_count_by_their_lower_bound():
     rewards = PreferenceReward(HighVoice(1.0, -1.0))(rollouts([4]), rollouts([3]))
 
-    spread = 1 / (1 + math.exp(-1)) - 0.5
+    spread = 1 / (1 + math.exp(-1)) - 0.5  # the judges say 0.5 + spread and 0.5 − spread
     assert rewards.components["overall"].tolist() == pytest.approx([0.5 - spread])
-    assert rewards.disagreement == pytest.approx(spread)
+    assert rewards.means["overall"].tolist() == pytest.approx([0.5])
+    assert rewards.disagreement == pytest.approx(math.sqrt(2) * spread)
+
+
+def test_disagreement_does_not_grow_with_the_number_of_judges():
+    two, four = (PreferenceReward(HighVoice(*[1.0, -1.0] * n))(rollouts([4]), rollouts([3])) for n in (1, 2))
+
+    spread = 1 / (1 + math.exp(-1)) - 0.5
+    assert two.disagreement == pytest.approx(math.sqrt(2 / 1) * spread)
+    assert four.disagreement == pytest.approx(math.sqrt(4 / 3) * spread)
 
 
 def test_references_of_other_scenarios_are_refused():
