@@ -1,11 +1,13 @@
 """The forms by which admins make a first policy, have one speak, and start a round."""
 
+from itertools import combinations
 from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from policy.models import PolicyCheckpoint
+from policy.services import names
 from policy.services.plans import HELD_OUT, MOST_SEED, TRAIN, RoundPlan, SpeechPlan
 from rewardmodel.models import RewardModelRun
 
@@ -18,6 +20,12 @@ def _seed_field() -> forms.IntegerField:
         initial=1,
         help_text=_("The same seed and choices give the same result, bit by bit."),
     )
+
+
+def _free(name: str) -> str:
+    """Raises: ValidationError, if the name is in use or asked for."""
+    names.refuse_taken(name)
+    return name
 
 
 class PolicyForm(forms.Form):
@@ -34,6 +42,9 @@ class PolicyForm(forms.Form):
         required=False,
         help_text=_("Of the supervised start. Empty: as many as the program finds fitting."),
     )
+
+    def clean_name(self) -> str:
+        return _free(self.cleaned_data["name"])
 
 
 class SpeechForm(forms.Form):
@@ -111,7 +122,8 @@ class RoundForm(forms.Form):
         required=False,
         empty_label=_("none"),
         help_text=_(
-            "It gives no reward. The round stops if it falls while the others rise; best trained on other votes."
+            "It gives no reward. The round stops if it falls while the others rise. Best trained on other votes: one "
+            "of the same snapshot errs as the others do."
         ),
     )
     system = forms.CharField(
@@ -163,16 +175,33 @@ class RoundForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         policies = PolicyCheckpoint.objects.select_related("system")
-        ready = RewardModelRun.objects.registered()
+        ready = RewardModelRun.objects.registered().select_related("snapshot")
         for name, rows in (("policy", policies), ("reward_models", ready), ("held_out_reward_model", ready)):
             cast(forms.ModelChoiceField, self.fields[name]).queryset = rows  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        held_out = cleaned.get("held_out_reward_model")
-        if held_out is not None and held_out in cleaned.get("reward_models", []):
+        held_out, models = cleaned.get("held_out_reward_model"), list(cleaned.get("reward_models", []))
+        if held_out in models:
             self.add_error("held_out_reward_model", _("It gives the reward already. Choose another, or none."))
+        elif held_out is not None and (copied := next(filter(held_out.is_same_as, models), None)):
+            sentence = _("It is bit by bit '%(copied)s', which gives the reward. Choose another, or none.")
+            self.add_error("held_out_reward_model", sentence % {"copied": copied})
+        for model, other in combinations(sorted(models, key=lambda model: model.pk), 2):
+            if model.is_same_as(other):
+                sentence = _("'%(other)s' is bit by bit '%(model)s', so it is no second opinion. Choose one of them.")
+                self.add_error("reward_models", sentence % {"other": other, "model": model})
         return cleaned
+
+    def clean_system(self) -> str:
+        return _free(self.cleaned_data["system"])
+
+    @property
+    def held_out_shares_votes(self) -> bool:
+        """Whether the held-out model learned from the votes that taught another: then both err alike."""
+        held_out = self.cleaned_data["held_out_reward_model"]
+        votes = {model.snapshot.content_id for model in self.cleaned_data["reward_models"]}
+        return held_out is not None and held_out.snapshot.content_id in votes
 
     @property
     def plan(self) -> RoundPlan:

@@ -14,6 +14,7 @@ from rewardmodel.models import RewardModelRun
 
 MOST_GENERATIONS = 20  # on one page; the oldest beyond are named, not drawn
 SHORT = 12  # characters of a hash
+ROUND = ("round__study", "round__held_out_reward_model__snapshot__study")  # what a policy's round is asked for here
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Lineage:
         while here is not None and len(found) < MOST_GENERATIONS:
             found.append(self._generation(here, is_here=here == policy))
             here = (
-                PolicyCheckpoint.objects.select_related("system", "round__study").get(pk=here.parent_id)
+                PolicyCheckpoint.objects.select_related("system", *ROUND).get(pk=here.parent_id)
                 if here.parent_id
                 else None
             )
@@ -81,7 +82,9 @@ class Lineage:
 
     def _origin(self, made_by: Round) -> list[Step]:
         models = list(made_by.reward_models.select_related("snapshot__study").order_by("pk"))
-        snapshots = {model.snapshot_id: model.snapshot for model in models}.values()
+        held_out = made_by.held_out_reward_model
+        judges = [*models, *([held_out] if held_out else [])]
+        snapshots = {judge.snapshot_id: judge.snapshot for judge in judges}.values()
         return [
             *self._studies(snapshot.study for snapshot in snapshots),
             Step(
@@ -97,7 +100,7 @@ class Lineage:
                     for snapshot in snapshots
                 ),
             ),
-            Step(_("Reward model"), tuple(map(self._reward_model, models))),
+            Step(_("Reward model"), tuple(self._reward_model(judge, is_apart=judge == held_out) for judge in judges)),
         ]
 
     def _studies(self, studies: Iterable[Study | None]) -> list[Step]:
@@ -110,12 +113,13 @@ class Lineage:
         )
         return [Step(_("Study"), entries)] if entries else []
 
-    def _reward_model(self, model: RewardModelRun) -> Entry:
+    def _reward_model(self, model: RewardModelRun, *, is_apart: bool) -> Entry:
         may_read = model.snapshot.study_id in self.readable
+        seed = _("seed %(seed)s") % {"seed": model.parameters.get("seed")}
         return Entry(
             model.name if may_read else _("of others"),
             model.get_absolute_url() if may_read else "",
-            _("seed %(seed)s") % {"seed": model.parameters.get("seed")},
+            _("held out: gives no reward, may stop the round; %(seed)s") % {"seed": seed} if is_apart else seed,
             model.content_hash[:SHORT],
             is_simulated=model.is_simulated,
         )

@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from annotation.models import Study
 from annotation.views.paging import newest_first
 from annotation.views.requests import SignedInRequest
 from annotation.views.sound import send_range
@@ -22,9 +23,9 @@ from earshot.jobs.queries import live_context
 from earshot.jobs.views import reload_page
 from policy.forms import PolicyForm, SpeechForm
 from policy.models import PolicyCheckpoint, Speech
-from policy.queries.lineage import Lineage
+from policy.queries.lineage import ROUND, Lineage
 from policy.queries.samples import own_sample, sample_of
-from policy.services import first, speeches
+from policy.services import first, names, speeches
 
 READ_OR_WRITE = ["GET", "HEAD", "POST"]
 
@@ -48,7 +49,8 @@ def policies(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(READ_OR_WRITE)
 @admin_required
 def policy_new(request: SignedInRequest) -> HttpResponse:
-    form = PolicyForm(request.POST or None, initial={"name": f"policy-{PolicyCheckpoint.objects.count() + 1}"})
+    proposed = names.free_name("policy-", PolicyCheckpoint.objects.count() + 1)
+    form = PolicyForm(request.POST or None, initial={"name": proposed})
     if form.is_bound and form.is_valid():
         try:
             job = first.request_policy(by=request.user, **form.cleaned_data)
@@ -78,7 +80,7 @@ def policy_job(request: SignedInRequest, job_id: UUID) -> HttpResponse:
 @require_safe
 @researcher_required
 def policy(request: SignedInRequest, pk: int) -> HttpResponse:
-    whole = PolicyCheckpoint.objects.select_related("system", "parent__system", "round__study", "created_by", "job")
+    whole = PolicyCheckpoint.objects.select_related("system", "parent__system", *ROUND, "created_by", "job")
     found = get_object_or_404(whole, pk=pk)
     number = number_asked(request, "sample")
     context = {
@@ -115,7 +117,9 @@ def speech(request: SignedInRequest, pk: int, speech_id: int) -> HttpResponse:
     found = get_object_or_404(whole, pk=speech_id, policy=pk)
     if request.htmx:
         return reload_page()
-    context = {"speech": found, "policy": found.policy, **live_context(found.job, request.user)}
+    may_read_study = Study.objects.readable_by(request.user).filter(pk=found.study_id).exists()
+    context = {"speech": found, "policy": found.policy, "may_read_study": may_read_study}
+    context |= live_context(found.job, request.user)
     return render(request, "policy/policies/speech.html", context)
 
 

@@ -17,11 +17,15 @@ from earshot.jobs.views import reload_page
 from policy.forms import RoundForm
 from policy.models import Round
 from policy.queries.figures import read_report
+from policy.queries.instruments import read_sound
 from policy.queries.samples import sample_of
+from policy.services import names
 from policy.services import rounds as services
 from policy.services.estimates import estimate_round
 from policy.views.policies import READ_OR_WRITE, number_asked
 from rewardmodel.models import RewardModelRun
+
+HELD_OUT_STUDY = "held_out_reward_model__snapshot__study"  # says whether its votes are simulated
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,15 @@ class ShownStage:
 @require_safe
 @researcher_required
 def rounds(request: SignedInRequest) -> HttpResponse:
-    rows = Round.objects.select_related("policy__system", "job", "created_by", "checkpoint__system")
+    rows = Round.objects.select_related("policy__system", "job", "created_by", "checkpoint__system", HELD_OUT_STUDY)
     rows = rows.prefetch_related("reward_models__snapshot__study")
     page = newest_first(request, rows)
-    entries = [(row, read_report(row)) for row in page.rows]
-    return render(request, "policy/rounds/list.html", {"page": page, "entries": entries})
+    context = {
+        "page": page,
+        "entries": [(row, read_report(row)) for row in page.rows],
+        "shows_truth": any(row.is_simulated for row in page.rows),
+    }
+    return render(request, "policy/rounds/list.html", context)
 
 
 @require_http_methods(READ_OR_WRITE)
@@ -64,6 +72,7 @@ def round_new(request: SignedInRequest) -> HttpResponse:
             else:
                 return redirect("policy:round", pk=made.pk)
     context = {"form": form, "estimate": estimate if form.is_valid() else None}
+    context["shares_votes"] = context["estimate"] is not None and form.held_out_shares_votes
     is_refused = form.is_bound and not form.is_valid()
     return render(request, "policy/rounds/new.html", context, status=422 if is_refused else 200)
 
@@ -72,14 +81,14 @@ def _suggested(request: SignedInRequest) -> dict[str, Any]:
     return {
         "policy": request.GET.get("policy", ""),
         "reward_models": request.GET.getlist("reward_models"),
-        "system": f"policy-r{Round.objects.count() + 1}",
+        "system": names.free_name("policy-r", Round.objects.count() + 1),
     }
 
 
 @require_safe
 @researcher_required
 def round_(request: SignedInRequest, pk: int) -> HttpResponse:
-    whole = Round.objects.select_related("policy__system", "job", "created_by", "study", "held_out_reward_model")
+    whole = Round.objects.select_related("policy__system", "job", "created_by", "study", HELD_OUT_STUDY)
     found = get_object_or_404(whole, pk=pk)
     if request.htmx:
         return reload_page()
@@ -92,6 +101,7 @@ def round_(request: SignedInRequest, pk: int) -> HttpResponse:
         "reward_models": [(model, model.pk in may_read) for model in models],
         "may_read_held_out": found.held_out_reward_model_id in may_read,
         "report": read_report(found),
+        "sound": read_sound(found),
         "study": found.study if found.study is not None and readable.filter(pk=found.study.pk).exists() else None,
         "sample": sample_of(found, number_asked(request, "sample")),
         **live_context(found.job, request.user),

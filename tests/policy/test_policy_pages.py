@@ -90,8 +90,49 @@ def test_the_way_from_votes_to_policy_stands_on_its_page_step_by_step(client, ad
     assert [entry.is_here for step in made.steps for entry in step.entries].index(True) == 4
 
 
+def test_the_held_out_model_stands_in_the_lineage_with_its_votes(client, admin):
+    apart = make_reward_model(make_small_snapshot(make_study(title="Other ears"), name="apart"), name="judge apart")
+    round = finished_round(held_out=apart)
+
+    response = client.get(round.new_policy.get_absolute_url())
+
+    studies, snapshots, models = response.context["generations"][1].steps[:3]
+    assert [entry.title for entry in studies.entries] == ["Warm or cold", "Other ears"]
+    assert [entry.title for entry in snapshots.entries] == ["first", "apart"]
+    assert [(entry.title, entry.detail) for entry in models.entries] == [
+        ("model 2", "seed 2"),
+        ("judge apart", "held out: gives no reward, may stop the round; seed 1"),
+    ]
+
+
+def test_a_round_watched_by_a_model_of_simulated_votes_is_marked_as_simulated(client, admin):
+    apart = make_reward_model(make_small_snapshot(is_simulated=True))
+    round = finished_round(held_out=apart)
+
+    assert "Simulated raters gave the votes." in words(client.get(round.get_absolute_url()))
+    assert '<span class="tag">simulated</span>' in words(client.get(reverse("policy:rounds")))
+    assert '<span class="tag">simulated</span>' in words(client.get(round.new_policy.get_absolute_url()))
+
+
+def test_the_page_of_a_speech_names_no_study_that_is_another_s(client):
+    policy = make_policy()
+    study = make_study(title="A secret pilot")
+    parameters = {"part": "train", "per_text": 1, "samples": 2, "seed": 1}
+    speech = Speech.objects.create(policy=policy, parameters=parameters, dialogue_ids=["d"], study=study)
+    address = reverse("policy:speech", args=[policy.pk, speech.pk])
+
+    client.force_login(make_user("researcher"))
+    strange = words(client.get(address))
+    client.force_login(join(study, make_user("researcher"), Membership.Role.RESEARCHER))
+    own = words(client.get(address))
+
+    assert ("secret" in strange, "they meet in a study of others" in strange) == (False, True)
+    assert f'<a href="{study.get_absolute_url()}">A secret pilot</a>' in own
+
+
 def test_a_reader_learns_no_name_of_a_study_that_is_another_s(client):
-    round = finished_round(make_study(title="A secret pilot"))
+    apart = make_reward_model(make_small_snapshot(make_study(title="Another secret"), name="a secret snapshot"))
+    round = finished_round(make_study(title="A secret pilot"), held_out=apart)
     client.force_login(make_user("researcher"))
 
     for address in (round.new_policy.get_absolute_url(), round.get_absolute_url()):
@@ -126,6 +167,107 @@ def test_the_page_of_a_round_shows_stages_figures_and_its_study(client, admin):
     assert "0.083 <small>nats per token</small>" in page
     assert "on 20 held-out scenarios" in page
     assert f'href="{round.study.get_absolute_url()}"' in page
+
+
+def figure(value: float) -> dict:
+    return {"value": value, "low": round(value - 0.1, 2), "high": round(value + 0.1, 2), "n": 20}
+
+
+RIVAL = {
+    "n": 140,
+    "kl_nats_per_token": 0.091,
+    "reward_gain_sd": figure(2.3),
+    "held_out_gain_sd": figure(0.7),
+    "truth_gain_sd": figure(0.61),
+}
+
+
+def test_truth_stands_beside_reward_for_the_policy_and_for_its_rival(client, admin):
+    round = finished_round(make_study(is_simulated=True))
+    told = {"held_out_gain_sd": figure(0.8), "truth_gain_sd": figure(1.55), "best_of_n": RIVAL}
+    Round.objects.filter(pk=round.pk).update(report=REPORT | told)
+
+    response = client.get(round.get_absolute_url())
+
+    assert [(row.name, row.policy, row.rival) for row in response.context["report"].beside] == [
+        ("Reward gain, sd", "1.21 [0.95, 1.47]", "2.30 [2.20, 2.40]"),
+        ("By the held-out reward model, sd", "0.80 [0.70, 0.90]", "0.70 [0.60, 0.80]"),
+        ("In the simulated truth, sd", "1.55 [1.45, 1.65]", "0.61 [0.51, 0.71]"),
+        ("KL, nats per token", "0.083", "0.091"),
+    ]
+    assert "Best of 140" in words(response)
+    rows = response.context["report"].picture["rows"]
+    assert [(row["label"], row["estimate"]) for row in rows[-3:]] == [
+        ("reward: best of 140", 2.3),
+        ("held-out model: best of 140", 0.7),
+        ("simulated truth: best of 140", 0.61),
+    ]
+
+
+def test_the_list_shows_truth_where_raters_are_simulated_and_nowhere_else(client, admin):
+    of_people = finished_round()
+    assert "Truth gain" not in words(client.get(reverse("policy:rounds")))
+
+    simulated = make_round(
+        of_people.policy,
+        [make_reward_model(make_small_snapshot(is_simulated=True))],
+        system="policy-r2",
+    )
+    Round.objects.filter(pk=simulated.pk).update(report=REPORT | {"truth_gain_sd": figure(1.55)})
+    page = words(client.get(reverse("policy:rounds")))
+
+    assert '<th scope="col">Truth gain, sd</th>' in page
+    assert '<td data-label="Truth gain, sd"><span class="num">1.55 [1.45, 1.65]</span></td>' in page
+    assert '<td data-label="Truth gain, sd"><span class="num">–</span></td>' in page
+
+
+INSTRUMENTS = {
+    "f0_median": {
+        **{"unit": "semitones", "wanted": "", "before": 9.5, "after": 10.25, "kind": "description"},
+        **{"change": figure(0.75), "holds": None},
+    },
+    "loudness": {
+        **{"unit": "LUFS", "wanted": "changes by at most 1 LU", "before": -23.1, "after": -22.9, "kind": "instrument"},
+        **{"change": figure(0.2), "holds": True},
+    },
+    "level_contrast": {
+        **{"unit": "LU", "wanted": "surely rises", "before": 0.5, "after": 0.4, "kind": "instrument"},
+        **{"change": figure(-0.1), "holds": False},
+    },
+    "gap": {
+        **{"unit": "ln s", "wanted": "changes by at most 0.5", "before": None, "after": None, "kind": "instrument"},
+        **{"change": {"value": None, "low": None, "high": None, "n": 0}, "holds": None},
+    },
+}
+
+
+def test_the_sound_before_and_after_stands_beside_what_was_wanted(client, admin):
+    round = finished_round()
+    told = {"instruments": {"n_dialogues": 20, "instruments": INSTRUMENTS}}
+    Round.objects.filter(pk=round.pk).update(report=REPORT | told)
+
+    response = client.get(round.get_absolute_url())
+
+    sound = response.context["sound"]
+    assert [(row.name, row.before, row.after, row.verdict) for row in sound.instruments] == [
+        ("Loudness", "−23.10", "−22.90", "yes"),
+        ("Level: joy above sadness", "0.50", "0.40", "no"),
+        ("Pause before a reply", "–", "–", "cannot be told"),
+    ]
+    assert [(row.name, row.before, row.after, row.verdict) for row in sound.descriptions] == [
+        ("F0 median", "9.50", "10.25", ""),
+    ]
+    page = words(response)
+    assert "Sound, before and after" in page
+    assert "1 of 3 as wanted, 1 not, 1 cannot be told." in page
+    assert "+0.20 <small>from 0.10 to 0.30</small>" in page
+    assert page.index("Loudness") < page.index("F0 median")
+
+
+def test_a_round_without_measured_sound_shows_no_table_of_it(client, admin):
+    round = finished_round()
+
+    assert "Sound, before and after" not in words(client.get(round.get_absolute_url()))
 
 
 def test_a_round_that_runs_says_which_stage_it_is_at(client, admin):
@@ -167,6 +309,60 @@ def test_the_cost_of_a_round_is_shown_first_and_it_starts_on_the_second_press(cl
     assert AuditEntry.objects.get(action="round.started").detail == {
         "policy": "policy-1",
         "reward_models": ["model 1"],
+    }
+
+
+def round_form(policy, *models, **answers) -> dict:
+    form = {"policy": policy.pk, "reward_models": [model.pk for model in models], "system": "policy-r1", "steps": 20}
+    return form | {"kl_target": 0.1, "seed": 3, "catalogue": "", "per_text": 1, "samples": 1, "overlap": 2, **answers}
+
+
+def test_a_copy_of_a_reward_model_is_refused_at_its_field(client, admin):
+    policy, model = make_policy(), make_reward_model(name="first")
+    same = make_reward_model(name="again", content_hash=model.content_hash)
+    address = reverse("policy:round_new")
+
+    apart = client.post(address, round_form(policy, model, held_out_reward_model=same.pk))
+    mates = client.post(address, round_form(policy, model, same))
+
+    assert (apart.status_code, mates.status_code) == (422, 422)
+    assert apart.context["form"].errors == {
+        "held_out_reward_model": ["It is bit by bit 'first', which gives the reward. Choose another, or none."]
+    }
+    assert mates.context["form"].errors == {
+        "reward_models": ["'again' is bit by bit 'first', so it is no second opinion. Choose one of them."]
+    }
+
+
+def test_a_held_out_model_of_the_same_votes_is_pointed_out_beside_the_cost(client, admin):
+    policy, snapshot = make_policy(), make_small_snapshot()
+    model, sibling, apart = make_reward_model(snapshot), make_reward_model(snapshot), make_reward_model()
+    address = reverse("policy:round_new")
+    sentence = "The held-out reward model learned from the same snapshot"
+
+    same_votes = words(client.post(address, round_form(policy, model, held_out_reward_model=sibling.pk)))
+    other_votes = words(client.post(address, round_form(policy, model, held_out_reward_model=apart.pk)))
+
+    assert (sentence in same_votes, sentence in other_votes) == (True, False)
+
+
+def test_the_forms_propose_no_name_that_is_in_use_or_asked_for(client, admin):
+    policy, model = make_policy("policy-2"), make_reward_model()
+    make_round(policy, [model], system="policy-r2")
+
+    assert 'value="policy-3"' in words(client.get(reverse("policy:policy_new")))
+    assert 'value="policy-r3"' in words(client.get(reverse("policy:round_new")))
+
+
+def test_a_taken_name_is_refused_before_the_cost_is_shown(client, admin):
+    policy, model = make_policy(), make_reward_model()
+    round = make_round(policy, [model], system="policy-r1")
+
+    answer = client.post(reverse("policy:round_new"), round_form(policy, model))
+
+    assert answer.status_code == 422
+    assert answer.context["form"].errors == {
+        "system": [f"Round '{round}' takes the name 'policy-r1'. Choose another name for the policy."]
     }
 
 

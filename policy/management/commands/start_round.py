@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from earshot.jobs import following
 from policy.models import PolicyCheckpoint
-from policy.queries.figures import read_report
+from policy.queries.figures import RoundReport, read_report
+from policy.queries.instruments import read_sound
 from policy.services import rounds
 from policy.services.plans import RoundPlan
 from rewardmodel.models import RewardModelRun
@@ -66,11 +67,26 @@ class Command(BaseCommand):
         self.stdout.write(f"  policy  {policy.pk} '{policy}', {policy.content_hash}")
         if round.study is not None:
             self.stdout.write(f"  study   {round.study.pk} '{round.study}', {round.study.pairs.count()} pairs")
-        report = read_report(round)
-        if report is not None and report.gain is not None:
+        report, sound = read_report(round), read_sound(round)
+        if report is not None:
+            self._tell_figures(report)
+        if sound is not None:
+            self.stdout.write(f"  sound   {sound.sentence}")
+
+    def _tell_figures(self, report: RoundReport) -> None:
+        if report.gain is not None:
             self.stdout.write(f"  reward  {report.gain.words} sd")
-        if report is not None and report.kl is not None:
+        if report.held_out_gain is not None:
+            self.stdout.write(f"  held-out reward model  {report.held_out_gain.words} sd")
+        if report.truth_gain is not None:
+            self.stdout.write(f"  truth   {report.truth_gain.words} sd, simulated")
+        if report.kl is not None:
             self.stdout.write(f"  KL      {report.kl.precise} nats per token")
+        rival = report.rival
+        if rival is not None and rival.gain is not None and rival.kl is not None:
+            truth = f", truth {rival.truth_gain.words} sd" if rival.truth_gain else ""
+            said = f"reward {rival.gain.words} sd{truth}, KL {rival.kl.precise} nats per token"
+            self.stdout.write(f"  best of {rival.n}  {said}")
 
 
 def _reward_model(number: int) -> RewardModelRun:
