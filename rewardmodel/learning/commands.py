@@ -38,6 +38,7 @@ def _add_train(commands: Any) -> None:
     train.add_argument("snapshot", type=Path, help="a snapshot's folder")
     train.add_argument("--out", type=Path, required=True, help="folder of the reward model")
     train.add_argument("--validation", type=Path, help="another snapshot to evaluate on at the end")
+    train.add_argument("--watch", type=Path, help="snapshot whose accuracy is a live curve; --validation if left out")
     train.add_argument("--cache", type=Path, help="folder for the frames of sounds, shared between runs")
     train.add_argument("--split", default="train", choices=("train", "all"), help="scenarios to train on")
     train.add_argument("--seed", type=int, default=0)
@@ -88,7 +89,8 @@ def _add_probe(commands: Any) -> None:
 
 
 def _train(options: argparse.Namespace) -> dict[str, Any]:
-    _need_folders(options.snapshot, *([options.validation] if options.validation else []))
+    watch = options.watch or options.validation
+    _need_folders(options.snapshot, *(folder for folder in (options.validation, watch) if folder))
     from rewardmodel.learning.distributed import end_processes, is_first_process
     from rewardmodel.learning.training import TrainingConfig, train
 
@@ -101,7 +103,7 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
         **{key: value for key, value in given.items() if value is not None},
     )
     try:
-        training = train(options.snapshot, options.out, config, cache=options.cache)
+        training = train(options.snapshot, options.out, config, cache=options.cache, watch=watch)
         result: dict[str, Any] = {"model": str(options.out), **training["figures"]}
         if options.validation and is_first_process():
             from rewardmodel.learning.evaluation import evaluate

@@ -20,6 +20,10 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
+class NoJudgments(ValueError):
+    """The snapshot is whole, but nothing in this split of it was scored."""
+
+
 @dataclass(frozen=True)
 class JudgedPair:
     """One judgment: which dialogues, and how the rater voted per dimension (−3 … +3, positive favours a)."""
@@ -75,7 +79,8 @@ def read_judgments(folder: Path, split: str = "all") -> Judgments:
 
     Raises:
         SnapshotError: if the folder is no whole snapshot.
-        ValueError: for an unknown split, or one without a scored judgment.
+        NoJudgments: for a split without a scored judgment.
+        ValueError: for an unknown split.
     """
     if split not in SPLITS:
         raise ValueError(f"There is no split {split!r}; choose one of {', '.join(SPLITS)}.")
@@ -93,7 +98,7 @@ def read_judgments(folder: Path, split: str = "all") -> Judgments:
             votes.setdefault(score.judgment_id, {})[score.dimension] = score.value
     judged = tuple(_judged_pair(row, pairs[row.pair_id], votes[id]) for id, row in kept.items() if id in votes)
     if not judged:
-        raise ValueError(
+        raise NoJudgments(
             f"The snapshot {folder} has no scored judgment in its split {split!r}. "
             "Choose another split, or collect more."
         )

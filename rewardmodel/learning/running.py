@@ -1,7 +1,7 @@
 """The training loop: transformers' Trainer, with checkpoints that take their place in one step."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from earshot.jobs.child import still_mine
 from rewardmodel.learning.checkpoint import sync_file
 from rewardmodel.learning.distributed import backend, first_process_says, is_first_process, process_count, report
 from rewardmodel.learning.examples import Collator, TrainingSequence
+from rewardmodel.learning.model import RewardModel
+from rewardmodel.learning.pairwise import PairwiseModel
+from rewardmodel.learning.watching import WATCH_EVERY, Watched, live_accuracy
 
 RUN_FOLDER = "run"  # resume state: never leaves the machine, is gone when the model is saved
 DRAFTS = "drafts"
@@ -41,10 +44,18 @@ class JobTakenOver(RuntimeError):
 
 
 def run_trainer(
-    model: nn.Module, sequence: TrainingSequence, collator: Collator, *, folder: Path, schedule: Schedule
+    model: PairwiseModel,
+    sequence: TrainingSequence,
+    collator: Collator,
+    *,
+    folder: Path,
+    schedule: Schedule,
+    watched: Sequence[Watched] = (),
 ) -> float:
     """Train `model` in place, going on from the folder's last checkpoint if there is one; the last logged loss.
 
+    Args:
+        watched: whose accuracy is told beside the loss.
     Raises:
         JobTakenOver: before a checkpoint takes its place, if another worker has the job.
     """
@@ -79,7 +90,7 @@ def run_trainer(
     assert trainer.args.world_size == process_count()
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
-    trainer.add_callback(JobReport())
+    trainer.add_callback(JobReport(model.reward, watched))
     last = last_checkpoint(folder)
     shutil.rmtree(folder / DRAFTS, ignore_errors=True)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
@@ -130,6 +141,16 @@ def last_checkpoint(folder: Path) -> Path | None:
 class JobReport(TrainerCallback):
     """Progress and the curves of the job's page."""
 
+    def __init__(self, model: RewardModel, watched: Sequence[Watched]) -> None:
+        self.model = model
+        self.watched = watched
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        control.should_log |= state.global_step == state.max_steps  # the curves go to the very end
+        return control
+
     def on_log(
         self,
         args: TrainingArguments,
@@ -140,5 +161,9 @@ class JobReport(TrainerCallback):
     ) -> None:
         if logs and "loss" in logs:
             curves = {"step": state.global_step, "loss": logs["loss"], "gradient_norm": float(logs["grad_norm"])}
+            is_last = state.global_step == state.max_steps
+            if is_first_process() and (is_last or state.global_step % WATCH_EVERY == 0):
+                found = {each.curve: live_accuracy(self.model, each) for each in self.watched}
+                curves |= {name: value for name, value in found.items() if value is not None}
             share = state.global_step / state.max_steps
             report(0.3 + 0.65 * share, f"step {state.global_step} of {state.max_steps}", curves)

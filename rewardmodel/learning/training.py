@@ -6,7 +6,7 @@ A killed run goes on from its last checkpoint and ends with the same bytes as an
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,18 @@ from rewardmodel.learning.checkpoint import CONFIG_FILE, save_checkpoint, write_
 from rewardmodel.learning.descriptors import SMALLEST_SCALES
 from rewardmodel.learning.distributed import is_first_process, process_count, start_processes
 from rewardmodel.learning.examples import Collator, Noise, TrainingSequence, VoteTable
-from rewardmodel.learning.judgments import Judgments, audio_of_dialogues, load_features, places_of, read_judgments
+from rewardmodel.learning.judgments import (
+    Judgments,
+    NoJudgments,
+    audio_of_dialogues,
+    load_features,
+    places_of,
+    read_judgments,
+)
 from rewardmodel.learning.model import RewardModel, RewardModelConfig
 from rewardmodel.learning.pairwise import PairwiseModel
 from rewardmodel.learning.running import RUN_FOLDER, Schedule, run_trainer
+from rewardmodel.learning.watching import Watched
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,16 @@ class TrainingConfig:
     split: str = "train"
 
 
-def train(snapshot: Path, out: Path, config: TrainingConfig, *, cache: Path | None = None) -> Mapping[str, Any]:
+def train(
+    snapshot: Path, out: Path, config: TrainingConfig, *, cache: Path | None = None, watch: Path | None = None
+) -> Mapping[str, Any]:
     """Train on `snapshot` and leave the reward model in `out`; return the figures that stand in its config.json.
 
     Called again after a kill, it goes on; called again when all is done, it returns at once.
 
+    Args:
+        watch: a snapshot whose accuracy is a live curve, but for scenarios that are trained on; if left out, the
+            scenarios of `snapshot` itself that are not. Nothing is chosen by it: the model is the same without.
     Raises:
         ValueError, SnapshotError: for what cannot be trained on, or a folder that holds another run.
     """
@@ -56,17 +69,41 @@ def train(snapshot: Path, out: Path, config: TrainingConfig, *, cache: Path | No
     finished = _claim_folder(out, identity)
     if finished is not None:
         return finished
-    features = load_features(judgments, cache=cache or out / RUN_FOLDER / "cache", progress=(0.0, 0.3))
+    cache = cache or out / RUN_FOLDER / "cache"
+    features = load_features(judgments, cache=cache, progress=(0.0, 0.25))
+    apart = _watched(judgments, watch or snapshot, cache) if is_first_process() else None
     if config.shuffle_labels is not None:
         judgments = judgments.with_shuffled_votes(config.shuffle_labels)
     dialogues = collate([exchanges_of(each) for each in features], torch.float16)
     model = build_model(judgments.dimensions, dialogues, config.seed)
-    figures = _fit(model, judgments, dialogues, config, out)
+    figures = _fit(model, judgments, dialogues, config, out, apart)
     training = {**identity, "scenarios": judgments.scenarios, "figures": figures, "left_out": judgments.left_out}
     if is_first_process():
         save_checkpoint(out, model, training)
         shutil.rmtree(out / RUN_FOLDER)
     return training
+
+
+def _watched(judgments: Judgments, snapshot: Path, cache: Path) -> Watched | None:
+    """Judgments on scenarios that are not trained on; None if there are none.
+
+    Every rubric's last dimension is the overall one, so any snapshot can be watched.
+
+    Raises:
+        ValueError, SnapshotError: if the snapshot cannot be read, or its dialogues not be heard.
+    """
+    try:
+        others = read_judgments(snapshot, "all")
+    except NoJudgments:
+        return None
+    trained = set(judgments.scenarios)
+    judged = tuple(each for each in others.judged if each.scenario_id not in trained)
+    if not judged:
+        return None
+    others = replace(others, judged=judged)
+    features = load_features(others, cache=cache, progress=(0.25, 0.3))
+    dialogues = collate([exchanges_of(each) for each in features], torch.float16)
+    return Watched("held_out_accuracy", dialogues, vote_table(others))
 
 
 def _claim_folder(out: Path, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -102,7 +139,12 @@ def _rounded(table: torch.Tensor) -> tuple[tuple[float, ...], ...]:
 
 
 def _fit(
-    model: RewardModel, judgments: Judgments, dialogues: Batch, config: TrainingConfig, out: Path
+    model: RewardModel,
+    judgments: Judgments,
+    dialogues: Batch,
+    config: TrainingConfig,
+    out: Path,
+    apart: Watched | None,
 ) -> dict[str, Any]:
     table = vote_table(judgments)
     batch = min(config.batch, len(table) // process_count() * process_count())  # few judgments still make a batch
@@ -116,6 +158,7 @@ def _fit(
         Collator(dialogues, table, noise, model.descriptor_scale.clone(), config.seed, batch),
         folder=out / RUN_FOLDER,
         schedule=schedule,
+        watched=[Watched("accuracy", dialogues, table), *([apart] if apart else [])],
     )
     return {
         "judgments": len(table),

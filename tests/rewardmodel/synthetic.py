@@ -81,6 +81,7 @@ def write_synthetic_snapshot(
     draw: Callable[[np.random.Generator], Manner] = lambda rng: Manner(pitch=float(rng.uniform(140, 260))),
     liking: Callable[[Manner], float] = lambda manner: 12 * np.log2(manner.pitch / 190),
     change: Callable[[list, list, list], None] = lambda judgments, scores, pairs: None,
+    dimensions: tuple[str, ...] = DIMENSIONS,
 ) -> Path:
     """Votes prefer the dialogue whose replies have the higher `liking`, with logistic noise; every pair once."""
     rng = np.random.default_rng(seed)
@@ -119,13 +120,13 @@ def write_synthetic_snapshot(
                 judgments.append(_judgment(f"{pair.pair_id}#{vote}", pair.pair_id, f"r{rng.integers(8)}", rng))
                 scores += [
                     ScoreRow(judgment_id=judgments[-1].judgment_id, dimension=key, value=value, kind="scored")
-                    for key in DIMENSIONS
+                    for key in dimensions
                 ]
     change(judgments, scores, pairs)
     write_snapshot(
         folder,
         {"judgments": judgments, "scores": scores, "marks": [], "pairs": pairs, "turns": turns},
-        rubric={"dimensions": [{"key": key} for key in DIMENSIONS]},
+        rubric={"dimensions": [{"key": key} for key in dimensions]},
         filter={"study": "synthetic"},
         counts={"in": len(judgments), "out": {}},
         code_version="test",
