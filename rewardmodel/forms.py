@@ -3,11 +3,12 @@
 from typing import Any, cast
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from annotation.models import Snapshot, Study
 from earshot.accounts.models import User
-from rewardmodel.services.runs import MOST_SEED
+from rewardmodel.services.runs import MOST_SEED, refuse_unfit
 
 
 class RunForm(forms.Form):
@@ -62,4 +63,9 @@ class RunForm(forms.Form):
         cleaned = super().clean() or {}
         if cleaned.get("evaluate_on") is not None and cleaned.get("evaluate_on") == cleaned.get("snapshot"):
             self.add_error("evaluate_on", _("The model is trained on this one. Choose another, or leave it."))
+        elif cleaned.get("snapshot") is not None and "evaluate_on" in cleaned:
+            try:
+                refuse_unfit(cleaned["snapshot"], cleaned["evaluate_on"])
+            except ValidationError as error:
+                self.add_error("snapshot" if cleaned["evaluate_on"] is None else "evaluate_on", error)
         return cleaned

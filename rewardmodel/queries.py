@@ -88,6 +88,7 @@ class Report:
     baselines: tuple[tuple[str, str], ...]  # what a listener who only measured would reach, on overall
     probes: tuple[Probe, ...]
     size_correlation: Figure | None  # of score and size of change: near 0 is good
+    not_measured: str  # why there are no heads; empty if there are, or nobody knows
 
     @property
     def overall(self) -> Head | None:
@@ -120,6 +121,7 @@ def read_report(run: RewardModelRun) -> Report:
         baselines=_baselines(run.report.get("baselines", {}).get(OVERALL, {})),
         probes=_probes(run.report.get("probes", {})),
         size_correlation=Figure.read(run.report.get("probes", {}).get("size_of_change", {}).get(OVERALL)),
+        not_measured=str(run.report.get("not_measured", "")),
     )
 
 
@@ -180,12 +182,14 @@ def _sentence(heads: Sequence[Head]) -> str:
         return ""
     said = {"accuracy": f"{overall.accuracy.value:.0%}".replace("%", " %")}
     if overall.ceiling is None:
-        return _("It predicts %(accuracy)s of the votes on overall; the ceiling cannot be said: %(reason)s.") % (
-            said | {"reason": overall.no_ceiling or _("it was not measured")}
+        sentence = _(
+            "It predicts %(accuracy)s of the decided votes on overall; the ceiling cannot be said: %(reason)s."
         )
-    return _("It predicts %(accuracy)s of the votes on overall; the best possible judge would predict %(ceiling)s.") % (
-        said | {"ceiling": f"{overall.ceiling.value:.0%}".replace("%", " %")}
+        return sentence % (said | {"reason": overall.no_ceiling or _("it was not measured")})
+    sentence = _(
+        "It predicts %(accuracy)s of the decided votes on overall; the best possible judge would predict %(ceiling)s."
     )
+    return sentence % (said | {"ceiling": f"{overall.ceiling.value:.0%}".replace("%", " %")})
 
 
 def _calibration(table: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

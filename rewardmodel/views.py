@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_safe
 
+from annotation.models import Study
 from annotation.views.paging import newest_first
 from annotation.views.requests import SignedInRequest
 from annotation.views.sound import send_range
@@ -18,6 +19,8 @@ from earshot.jobs.views import reload_page
 from rewardmodel import queries, services
 from rewardmodel.forms import RunForm
 from rewardmodel.models import RewardModelRun
+
+CHOSEN = ("epochs", "probes", "evaluate_on")  # what a training's time depends on beside its snapshot
 
 
 def _run(request: SignedInRequest, pk: int) -> RewardModelRun:
@@ -43,7 +46,7 @@ def run_new(request: SignedInRequest) -> HttpResponse:
     estimate = None
     if form.is_bound and form.is_valid():
         chosen = form.cleaned_data
-        estimate = services.estimate_run(chosen["snapshot"])
+        estimate = services.estimate_run(**{name: chosen[name] for name in ("snapshot", *CHOSEN)})
         if "start" in request.POST:
             try:
                 run = services.request_run(by=request.user, **chosen)
@@ -67,7 +70,13 @@ def run(request: SignedInRequest, pk: int) -> HttpResponse:
     found = _run(request, pk)
     if request.htmx:
         return reload_page()
-    context = {"run": found, **live_context(found.job, request.user)}
+    measured_on = found.evaluation_snapshot
+    readable = Study.objects.readable_by(request.user)
+    context = {
+        "run": found,
+        "may_read_measured": measured_on is not None and readable.filter(pk=measured_on.study_id).exists(),
+        **live_context(found.job, request.user),
+    }
     if found.is_registered:
         context["report"] = queries.read_report(found)
     return render(request, "rewardmodel/detail.html", context)

@@ -117,7 +117,8 @@ def speech(request: SignedInRequest, pk: int, speech_id: int) -> HttpResponse:
     found = get_object_or_404(whole, pk=speech_id, policy=pk)
     if request.htmx:
         return reload_page()
-    may_read_study = Study.objects.readable_by(request.user).filter(pk=found.study_id).exists()
+    readable = Study.objects.readable_by(request.user)
+    may_read_study = found.study is not None and readable.filter(pk=found.study.pk).exists()
     context = {"speech": found, "policy": found.policy, "may_read_study": may_read_study}
     context |= live_context(found.job, request.user)
     return render(request, "policy/policies/speech.html", context)

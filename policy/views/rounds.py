@@ -71,8 +71,9 @@ def round_new(request: SignedInRequest) -> HttpResponse:
                 form.add_error(None, error)
             else:
                 return redirect("policy:round", pk=made.pk)
-    context = {"form": form, "estimate": estimate if form.is_valid() else None}
-    context["shares_votes"] = context["estimate"] is not None and form.held_out_shares_votes
+    estimate = estimate if form.is_valid() else None
+    shares_votes = estimate is not None and form.held_out_shares_votes
+    context = {"form": form, "estimate": estimate, "shares_votes": shares_votes}
     is_refused = form.is_bound and not form.is_valid()
     return render(request, "policy/rounds/new.html", context, status=422 if is_refused else 200)
 

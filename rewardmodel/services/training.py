@@ -19,6 +19,7 @@ from earshot.jobs import artefacts, programs
 from earshot.jobs.children import run_child
 from earshot.jobs.services import RunningJob
 from rewardmodel.models import RewardModelRun
+from rewardmodel.services.runs import why_not_measured
 
 MODEL_FILES = ("config.json", "model.safetensors")  # what the model is: its content hash
 FILES = (*MODEL_FILES, "report.json")  # what is kept of it; resume state stays outside
@@ -47,11 +48,16 @@ def _train_and_register(held: RunningJob, run: RewardModelRun) -> None:
     model = folder / "model"
     with held.stretch(*TRAINING):
         run_child(held, train_command(run, snapshot, model, watch=apart))
-    with held.stretch(*EVALUATING):
-        run_child(held, measure_command("evaluate", model, apart, "--cache", programs.cache_folder()))
+    cache = ("--cache", programs.cache_folder())
+    if reason := why_not_measured(run.snapshot, run.evaluation_snapshot):
+        held.write_log(reason)
+        (model / "report.json").write_text(json.dumps({"heads": {}, "not_measured": reason}), encoding="utf-8")
+    else:
+        with held.stretch(*EVALUATING):
+            run_child(held, measure_command("evaluate", model, apart, *cache))
     if run.parameters.get("probes", True):
         with held.stretch(*PROBING):
-            run_child(held, measure_command("probe", model, apart, "--out", model / "probes.json"))
+            run_child(held, measure_command("probe", model, apart, "--out", model / "probes.json", *cache))
     held.report(0.98, "Registering")
     register(held, run, model)
 

@@ -93,7 +93,7 @@ def test_the_report_shows_accuracy_beside_its_ceiling_with_intervals(client, stu
     response = client.get(reverse("rewardmodel:run", args=[run.pk]))
 
     page = words(response)
-    assert "It predicts 79 % of the votes on overall; the best possible judge would predict 85 %." in page
+    assert "It predicts 79 % of the decided votes on overall; the best possible judge would predict 85 %." in page
     assert "95 % from 0.74 to 0.84, 120 votes" in page
     rows = response.context["report"].picture["rows"]
     assert [(row["label"], row["estimate"]) for row in rows] == [
@@ -116,6 +116,50 @@ def test_a_report_without_ceiling_says_why_and_draws_none(client, study, researc
 
     assert f"the ceiling cannot be said: {reason}." in words(response)
     assert [row["label"] for row in response.context["report"].picture["rows"]] == ["Overall"]
+
+
+def test_a_model_that_could_not_be_measured_says_why_in_its_report_and_before_it_is_trained(client, study, researcher):
+    snapshot = make_small_snapshot(study, scenarios={"a": "train"})
+    run = make_reward_model(snapshot, report={"heads": {}, "not_measured": "Nothing can be measured: for a reason."})
+
+    page = words(client.get(reverse("rewardmodel:run", args=[run.pk])))
+    asked = words(client.post(reverse("rewardmodel:run_new"), {"snapshot": snapshot.pk, "seed": 1}))
+
+    assert "Nothing can be measured: for a reason." in page
+    assert "Nothing can be measured: no judgment that counts falls on a held-out scenario of this snapshot." in asked
+    assert "Start the training" in asked
+
+
+def test_a_snapshot_of_the_same_scenarios_is_refused_at_the_field_that_chose_it(client, study, researcher):
+    snapshot = make_small_snapshot(study, scenarios={"a": "train", "b": "test"})
+    same = make_small_snapshot(study, scenarios={"a": "train"}, name="second")
+
+    answer = client.post(
+        reverse("rewardmodel:run_new"), {"snapshot": snapshot.pk, "seed": 1, "evaluate_on": same.pk, "start": "1"}
+    )
+
+    assert (answer.status_code, RewardModelRun.objects.count()) == (422, 0)
+    assert answer.context["form"].errors == {
+        "evaluate_on": [
+            "Every scenario of snapshot 'second' is one that the model learns from, so nothing of it can be measured. "
+            "Choose a snapshot of other scenarios, or none: then held-out scenarios of 'first' are kept apart."
+        ]
+    }
+
+
+def test_the_snapshot_it_was_measured_on_is_named_to_those_who_may_read_it(client, study, researcher):
+    others = make_study(title="A secret pilot")
+    apart = make_small_snapshot(others, name="secret votes")
+    run = make_reward_model(make_small_snapshot(study), evaluation_snapshot=apart)
+    address = reverse("rewardmodel:run", args=[run.pk])
+
+    strange = words(client.get(address))
+    join(others, researcher, Membership.Role.RESEARCHER)
+    own = words(client.get(address))
+
+    assert "<dt>Measured on</dt><dd>a snapshot of others</dd>" in strange
+    assert ("secret" in strange, apart.content_id[:12] in strange) == (False, False)
+    assert f'<dt>Measured on</dt><dd><a href="{apart.get_absolute_url()}">secret votes</a>' in own
 
 
 def test_probes_stand_with_how_far_they_moved_the_scores(client, study, researcher):

@@ -17,7 +17,7 @@ from earshot.jobs import services as jobs
 from earshot.jobs.models import Job
 from rewardmodel import services
 from rewardmodel.models import RewardModelRun
-from rewardmodel.services import training
+from rewardmodel.services import contents, estimates, training
 from tests.annotation.judged import make_judged_study, make_snapshot
 from tests.factories import NOW, make_user
 from tests.rewardmodel.fake_learning import make_reward_model, make_small_snapshot, run_job
@@ -50,19 +50,65 @@ def test_the_estimate_counts_what_there_is_to_learn_from_and_names_its_rule():
     size = estimate.size
     assert (size.n_judgments, size.n_pairs, size.n_dialogues) == (4, 2, 4)
     assert size.audio_hours == pytest.approx(4 * 10 / 3600)
-    assert estimate.seconds == pytest.approx(15 + 45 * 40 / 3600 + 4 / 1000 * 10)
+    assert estimate.seconds == pytest.approx(15 + 45 * 40 / 3600 + 4 / 1000 * 15 + 4 * 0.8)
     assert estimate.basis == "no training was done here yet: a rule for two cores"
+
+
+def test_the_estimate_grows_with_epochs_probes_and_the_sound_of_what_it_is_measured_on():
+    snapshot, apart = make_small_snapshot(), make_small_snapshot()  # 120 judgments, 6 dialogues, 3 hours each
+
+    plain = services.estimate_run(snapshot, probes=False)
+    longer = services.estimate_run(snapshot, probes=False, epochs=300)
+    probed = services.estimate_run(snapshot)
+    measured = services.estimate_run(snapshot, probes=False, evaluate_on=apart)
+
+    assert plain.seconds == pytest.approx(15 + 3 * 45 + 0.12 * 15)
+    assert longer.seconds == pytest.approx(15 + 3 * 45 + 0.12 * 150)
+    assert probed.seconds == pytest.approx(plain.seconds + 6 * 0.8)
+    assert measured.seconds == pytest.approx(plain.seconds + 3 * 45)
+
+
+def test_the_rule_knows_how_many_epochs_the_program_takes_by_itself():
+    from rewardmodel.learning.judgments import KINDS
+    from rewardmodel.learning.training import TrainingConfig
+
+    assert TrainingConfig.epochs == estimates.DEFAULT_EPOCHS
+    assert contents.KINDS == KINDS
 
 
 def test_the_estimate_goes_by_the_last_trainings_when_there_are_any():
     snapshot = make_snapshot(make_judged_study())
     for seconds in (120, 360):
-        run = make_reward_model(snapshot)
-        Job.objects.filter(pk=run.job_id).update(started_at=NOW, finished_at=NOW + timedelta(seconds=seconds))
+        train_in(snapshot, seconds)
 
     estimate = services.estimate_run(snapshot)
 
-    assert (estimate.seconds, estimate.basis) == (240, "by the last 2 trainings here")
+    assert (estimate.seconds, estimate.basis) == (pytest.approx(240), "by the last 2 trainings here")
+
+
+def test_earlier_trainings_tell_the_pace_of_this_machine_by_what_they_were_asked_for():
+    snapshot = make_small_snapshot()
+    train_in(snapshot, 10, parameters={"seed": 1, "epochs": 3000, "probes": False})
+    stated = 15 + 3 * 45 + 0.12 * 1500
+
+    estimate = services.estimate_run(snapshot, probes=False)
+
+    assert estimate.seconds == pytest.approx(10 / stated * (15 + 3 * 45 + 0.12 * 15))
+
+
+def test_a_training_that_was_started_more_than_once_tells_no_pace():
+    snapshot = make_small_snapshot()
+    train_in(snapshot, 10, fence=2)  # its time counts the last start alone
+
+    estimate = services.estimate_run(snapshot)
+
+    assert estimate.basis == "no training was done here yet: a rule for two cores"
+
+
+def train_in(snapshot, seconds: float, *, fence: int = 1, **fields) -> None:
+    run = make_reward_model(snapshot, **fields)
+    ended = NOW + timedelta(seconds=seconds)
+    Job.objects.filter(pk=run.job_id).update(started_at=NOW, finished_at=ended, fence=fence)
 
 
 def test_a_training_registers_the_model_with_its_hash_its_report_and_its_curves(snapshot, fake_learning):
@@ -184,6 +230,48 @@ def test_a_model_measured_on_another_snapshot_learns_from_every_scenario(snapsho
     assert command[-6:-2] == ["--split", "all", "--watch", "apart"]
     with pytest.raises(ValidationError, match="not measured on what it was trained on"):
         ask(snapshot, evaluate_on=snapshot)
+
+
+def test_a_snapshot_without_a_held_out_scenario_is_trained_on_and_the_report_says_why_nothing_was_measured(
+    fake_learning, capsys
+):
+    scenarios = {"a": "train", "b": "train", "gold": "test", "failed": "test", "both bad": "validation"}
+    judged = {"gold": {"pair_kind": "gold"}, "failed": {"quality": "fail"}, "both bad": {"value": None}}
+    snapshot = make_small_snapshot(scenarios=scenarios, judged=judged)
+    reason = "Nothing can be measured: no judgment that counts falls on a held-out scenario of this snapshot."
+
+    assert services.estimate_run(snapshot).not_measured.startswith(reason)
+    run = ask(snapshot)
+    job = train(run)
+    call_command("train_reward_model", snapshot.pk, "--here", "--seed", "9")
+
+    assert (job.state, job.error, run.state) == ("succeeded", "", "ready")
+    assert (run.report["heads"], run.report["not_measured"]) == ({}, services.estimate_run(snapshot).not_measured)
+    assert job.result["overall"] == dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "ceiling"))
+    assert f"not measured  {reason}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("learned", "measured", "message"),
+    [
+        ({"scenarios": {"a": "test"}}, None, "has no judgment that counts on a scenario to train on"),
+        ({"scenarios": {"a": "test"}, "judged": {"a": {"value": None}}}, {}, "has no judgment that counts to train on"),
+        (
+            {"scenarios": {"a": "train", "b": "test"}},
+            {"scenarios": {"b": "test"}},
+            "Every scenario of snapshot 'first'",
+        ),
+        ({}, {"dimensions": ("warmth", "overall")}, "does not ask about prosody, emotional continuity, immersion"),
+    ],
+)
+def test_a_training_that_could_not_be_finished_is_refused_before_it_starts(learned, measured, message):
+    snapshot = make_small_snapshot(**learned)
+    apart = None if measured is None else make_small_snapshot(**measured)
+
+    with pytest.raises(ValidationError, match=message):
+        services.request_run(snapshot, by=None, evaluate_on=apart)
+
+    assert (RewardModelRun.objects.count(), Job.objects.filter(kind=services.KIND).count()) == (0, 0)
 
 
 def test_a_training_without_probes_runs_none(snapshot, fake_learning):

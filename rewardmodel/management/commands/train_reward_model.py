@@ -39,6 +39,8 @@ class Command(BaseCommand):
         run.refresh_from_db()
         self.stdout.write(self.style.SUCCESS(f"Registered reward model {run.pk} '{run}'"))
         self.stdout.write(f"  content hash  {run.content_hash}")
+        if reason := run.report.get("not_measured"):
+            self.stdout.write(f"  not measured  {reason}")
         overall = queries.overall_of(run)
         if overall is not None:
             ceiling = overall.ceiling.words if overall.ceiling else f"cannot be said: {overall.no_ceiling}"
