@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from earshot.jobs.child import still_mine
 from rewardmodel.learning.checkpoint import sync_file
 from rewardmodel.learning.distributed import backend, first_process_says, is_first_process, process_count, report
-from rewardmodel.learning.examples import Collator, TrainingSequence
+from rewardmodel.learning.examples import Collator, Noise, TrainingSequence
 from rewardmodel.learning.model import RewardModel
 from rewardmodel.learning.pairwise import PairwiseModel
-from rewardmodel.learning.watching import WATCH_EVERY, Watched, live_accuracy
+from rewardmodel.learning.watching import AT_ONCE, WATCH_EVERY, Watched, live_accuracy
 
 RUN_FOLDER = "run"  # resume state: never leaves the machine, is gone when the model is saved
 DRAFTS = "drafts"
@@ -51,8 +51,8 @@ def run_trainer(
     folder: Path,
     schedule: Schedule,
     watched: Sequence[Watched] = (),
-) -> float:
-    """Train `model` in place, going on from the folder's last checkpoint if there is one; the last logged loss.
+) -> None:
+    """Train `model` in place, going on from the folder's last checkpoint if there is one.
 
     Args:
         watched: whose accuracy is told beside the loss.
@@ -94,8 +94,19 @@ def run_trainer(
     last = last_checkpoint(folder)
     shutil.rmtree(folder / DRAFTS, ignore_errors=True)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return float(losses[-1]) if losses else 0.0
+
+
+def loss_without_noise(model: PairwiseModel, collator: Collator) -> float:
+    """The loss of every judgment that was trained on, nats. What the trainer logs depends on where a run was broken."""
+    quiet = replace(collator, noise=Noise(descriptor_sd=0.0, word_loss=0.0, frame_sd=0.0), batch=AT_ONCE)
+    device, n_judgments, total = model.left_side.device, len(collator.table), 0.0
+    model.eval()
+    with torch.no_grad():
+        for first in range(0, n_judgments, AT_ONCE):
+            rows = range(first, min(first + AT_ONCE, n_judgments))
+            examples = {name: value.to(device) for name, value in quiet([(row, row) for row in rows]).items()}
+            total += model(**examples)["loss"].item() * len(rows)
+    return total / n_judgments
 
 
 class AtomicTrainer(Trainer):
@@ -113,12 +124,17 @@ class AtomicTrainer(Trainer):
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
-        if not first_process_says(still_mine() if is_first_process() else False):
-            raise JobTakenOver("The job was given to another worker; this one stops without a checkpoint.")
+        ask_still_mine()
         if is_first_process():
             draft = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
             place_checkpoint(draft, Path(self._get_output_dir(trial)).parent)
         self.accelerator.wait_for_everyone()
+
+
+def ask_still_mine() -> None:
+    """Raises JobTakenOver if this process may no longer write; one process asks for all."""
+    if not first_process_says(still_mine() if is_first_process() else False):
+        raise JobTakenOver("The job was given to another worker; this one stops and writes nothing more.")
 
 
 def place_checkpoint(draft: Path, folder: Path) -> None:

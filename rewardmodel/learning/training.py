@@ -28,7 +28,7 @@ from rewardmodel.learning.judgments import (
 )
 from rewardmodel.learning.model import RewardModel, RewardModelConfig
 from rewardmodel.learning.pairwise import PairwiseModel
-from rewardmodel.learning.running import RUN_FOLDER, Schedule, run_trainer
+from rewardmodel.learning.running import RUN_FOLDER, Schedule, ask_still_mine, loss_without_noise, run_trainer
 from rewardmodel.learning.watching import Watched
 
 
@@ -62,6 +62,7 @@ def train(
             scenarios of `snapshot` itself that are not. Nothing is chosen by it: the model is the same without.
     Raises:
         ValueError, SnapshotError: for what cannot be trained on, or a folder that holds another run.
+        JobTakenOver: before anything is put in its place, if another worker has the job.
     """
     start_processes()
     judgments = read_judgments(snapshot, config.split)
@@ -78,6 +79,7 @@ def train(
     model = build_model(judgments.dimensions, dialogues, config.seed)
     figures = _fit(model, judgments, dialogues, config, out, apart)
     training = {**identity, "scenarios": judgments.scenarios, "figures": figures, "left_out": judgments.left_out}
+    ask_still_mine()
     if is_first_process():
         save_checkpoint(out, model, training)
         shutil.rmtree(out / RUN_FOLDER)
@@ -152,10 +154,11 @@ def _fit(
     noise = Noise(config.descriptor_noise, config.word_loss, config.frame_noise)
     pairwise = PairwiseModel(model, config.centering)
     schedule = Schedule(batch, config.learning_rate, config.weight_decay, config.checkpoint_steps, config.seed)
-    last_loss = run_trainer(
+    collator = Collator(dialogues, table, noise, model.descriptor_scale.clone(), config.seed, batch)
+    run_trainer(
         pairwise,
         sequence,
-        Collator(dialogues, table, noise, model.descriptor_scale.clone(), config.seed, batch),
+        collator,
         folder=out / RUN_FOLDER,
         schedule=schedule,
         watched=[Watched("accuracy", dialogues, table), *([apart] if apart else [])],
@@ -165,7 +168,7 @@ def _fit(
         "scored": dict(zip(judgments.dimensions, table.is_scored.sum(axis=0).tolist(), strict=True)),
         "dialogues": len(dialogues),
         "steps": len(sequence) // batch,
-        "last_loss": last_loss,
+        "loss_without_noise": round(loss_without_noise(pairwise, collator), 6),
         "left_side": dict(zip(judgments.dimensions, pairwise.left_side.detach().tolist(), strict=True)),
     }
 

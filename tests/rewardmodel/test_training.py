@@ -8,12 +8,17 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from rewardmodel.learning import running
+from rewardmodel.learning.batch import Batch
 from rewardmodel.learning.evaluation import evaluate
+from rewardmodel.learning.examples import Collator, Noise, VoteTable
+from rewardmodel.learning.model import RewardModel, RewardModelConfig
+from rewardmodel.learning.pairwise import PairwiseModel
 from rewardmodel.learning.training import TrainingConfig, train
 from tests.rewardmodel.synthetic import write_synthetic_snapshot
 from tests.servers import ROOT
@@ -23,6 +28,11 @@ SHORT = TrainingConfig(epochs=3, batch=32, checkpoint_steps=2)
 
 def weights(folder):
     return (folder / "model.safetensors").read_bytes()
+
+
+def content(folder):
+    """All that the content hash is over."""
+    return weights(folder), (folder / "config.json").read_bytes()
 
 
 def accuracy(report, head="overall"):
@@ -52,9 +62,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path, hi
     for name, config in (("a", SHORT), ("b", SHORT), ("c", replace(SHORT, seed=1))):
         train(higher_is_better, tmp_path / name, config, cache=cache)
 
-    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    assert content(tmp_path / "a") == content(tmp_path / "b")
     assert weights(tmp_path / "a") != weights(tmp_path / "c")
-    assert (tmp_path / "a" / "config.json").read_bytes() == (tmp_path / "b" / "config.json").read_bytes()
 
 
 def test_a_run_that_was_broken_off_goes_on_bit_by_bit(tmp_path, higher_is_better, cache, monkeypatch):
@@ -77,7 +86,54 @@ def test_a_run_that_was_broken_off_goes_on_bit_by_bit(tmp_path, higher_is_better
 
     train(higher_is_better, tmp_path / "broken", SHORT, cache=cache)
 
-    assert weights(tmp_path / "broken") == weights(tmp_path / "whole")
+    assert content(tmp_path / "broken") == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(("step", "checkpoint"), [(9, 7), (15, 13)])
+def test_a_run_broken_off_between_its_checkpoint_and_its_next_report_ends_with_the_same_bytes(
+    tmp_path, higher_is_better, cache, monkeypatch, step, checkpoint
+):
+    config = replace(SHORT, checkpoint_steps=checkpoint)  # reports come at 10 and 15
+    train(higher_is_better, tmp_path / "whole", config, cache=cache)
+    collate = Collator.__call__
+
+    def collate_and_fall(self, places):
+        if places[0][0] // self.batch == step - 1:
+            raise KeyboardInterrupt
+        return collate(self, places)
+
+    monkeypatch.setattr(Collator, "__call__", collate_and_fall)
+    with pytest.raises(KeyboardInterrupt):
+        train(higher_is_better, tmp_path / "broken", config, cache=cache)
+    monkeypatch.setattr(Collator, "__call__", collate)
+    assert [path.name for path in (tmp_path / "broken" / "run").glob("checkpoint-*")] == [f"checkpoint-{checkpoint}"]
+
+    train(higher_is_better, tmp_path / "broken", config, cache=cache)
+
+    assert content(tmp_path / "broken") == content(tmp_path / "whole")
+
+
+def test_the_loss_without_noise_is_the_mean_over_all_judgments_whatever_the_part(monkeypatch):
+    torch.manual_seed(0)
+    n = 7
+    dialogues = Batch(
+        torch.randn(2 * n, 2, 2, 24, 42).half(),
+        torch.randn(2 * n, 2, 2, 11),
+        torch.randint(0, 1024, (2 * n, 2, 2, 5)),
+        torch.ones(2 * n, 2, dtype=torch.bool),
+    )
+    votes = torch.randint(-3, 4, (n, 2)).numpy()
+    table = VoteTable(np.arange(n), np.arange(n, 2 * n), np.ones(n, np.int64), votes, votes > -3)
+    collator = Collator(dialogues, table, Noise(1.0, 0.5, 1.0), torch.ones(2, 11), 0, 4)
+    model = PairwiseModel(RewardModel(RewardModelConfig(("prosody", "overall"))), 0.01)
+
+    whole = running.loss_without_noise(model, collator)
+    monkeypatch.setattr(running, "AT_ONCE", 3)
+    in_parts = running.loss_without_noise(model, collator)
+
+    quiet = replace(collator, noise=Noise(0.0, 0.0, 0.0), batch=n)
+    assert whole == pytest.approx(model(**quiet([(row, row) for row in range(n)]))["loss"].item(), rel=1e-5)
+    assert in_parts == pytest.approx(whole, rel=1e-5)
 
 
 def test_a_job_that_was_given_away_writes_no_checkpoint(tmp_path, higher_is_better, cache, monkeypatch):
@@ -88,6 +144,23 @@ def test_a_job_that_was_given_away_writes_no_checkpoint(tmp_path, higher_is_bett
 
     assert not list((tmp_path / "out" / "run").glob("checkpoint-*"))
     assert not (tmp_path / "out" / "config.json").exists()
+
+
+def test_a_job_given_away_at_the_last_moment_writes_no_model_and_can_be_finished(
+    tmp_path, higher_is_better, cache, monkeypatch
+):
+    config = replace(SHORT, checkpoint_steps=100)  # one checkpoint, at the end
+    train(higher_is_better, tmp_path / "whole", config, cache=cache)
+    answers = iter([True, False])
+    monkeypatch.setattr(running, "still_mine", lambda: next(answers))
+
+    with pytest.raises(running.JobTakenOver):
+        train(higher_is_better, tmp_path / "out", config, cache=cache)
+
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["run"]
+    monkeypatch.setattr(running, "still_mine", lambda: True)
+    train(higher_is_better, tmp_path / "out", config, cache=cache)
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
 def test_a_finished_run_is_left_as_it_is(tmp_path, higher_is_better, cache):
@@ -134,7 +207,7 @@ def test_too_few_judgments_for_a_batch_make_a_smaller_batch(tmp_path):
 
 
 def command(snapshot, out, cache, *more):
-    options = ["--cache", cache, "--epochs", "12", "--batch", "32", "--checkpoint-steps", "5", *more]
+    options = ["--cache", cache, "--epochs", "12", "--batch", "32", "--checkpoint-steps", "7", *more]
     return ["-m", "rewardmodel", "train", *map(str, (snapshot, "--out", out, *options))]
 
 
@@ -156,7 +229,7 @@ def test_a_run_killed_in_the_middle_and_started_again_ends_with_the_same_bytes(t
 
     subprocess.run(again, cwd=ROOT, env=environment(), check=True, capture_output=True)
 
-    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+    assert content(tmp_path / "killed") == content(tmp_path / "whole")
 
 
 @pytest.mark.slow
