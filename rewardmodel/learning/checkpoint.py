@@ -1,9 +1,12 @@
 """A reward model's folder: model.safetensors and config.json, written in one step, read without running any code."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +19,13 @@ from rewardmodel.learning.model import RewardModel, RewardModelConfig
 FORMAT = "earshot-reward-model"
 FORMAT_VERSION = 1
 WEIGHTS_FILE, CONFIG_FILE, REPORT_FILE = "model.safetensors", "config.json", "report.json"
+SOURCES = ("rewardmodel.learning", "earshot.acoustics")  # what hears and learns
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     model: RewardModel
-    training: Mapping[str, Any]  # seed, snapshot, scenarios trained on, figures
+    training: Mapping[str, Any]  # seed, snapshot, hash of the code, scenarios trained on, figures
 
 
 def save_checkpoint(folder: Path, model: RewardModel, training: Mapping[str, Any]) -> None:
@@ -68,6 +72,19 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         raise ValueError(f"The reward model in {folder} cannot be loaded ({reason}). Fetch it again.") from error
     model.eval()
     return Checkpoint(model, values.get("training", {}))
+
+
+@lru_cache(maxsize=1)
+def code_hash() -> str:
+    """SHA-256, in hex, of the code that decides what is heard and learned, as it was when this was first asked."""
+    digest = hashlib.sha256()
+    for package in SOURCES:
+        folder = Path(str(import_module(package).__file__)).parent
+        for path in sorted(folder.glob("*.py")):
+            content = path.read_bytes()
+            digest.update(f"{package} {path.name} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()
 
 
 def _read_config(values: Mapping[str, Any]) -> RewardModelConfig:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from rewardmodel.learning.batch import Batch, collate, exchanges_of
-from rewardmodel.learning.checkpoint import CONFIG_FILE, save_checkpoint, write_json
+from rewardmodel.learning.checkpoint import CONFIG_FILE, code_hash, save_checkpoint, write_json
 from rewardmodel.learning.descriptors import SMALLEST_SCALES
 from rewardmodel.learning.distributed import is_first_process, process_count, start_processes
 from rewardmodel.learning.examples import Collator, Noise, TrainingSequence, VoteTable
@@ -66,7 +66,7 @@ def train(
     """
     start_processes()
     judgments = read_judgments(snapshot, config.split)
-    identity = {"snapshot": judgments.snapshot.manifest.id, **asdict(config)}
+    identity = {"snapshot": judgments.snapshot.manifest.id, "code": code_hash(), **asdict(config)}
     finished = _claim_folder(out, identity)
     if finished is not None:
         return finished
@@ -112,13 +112,19 @@ def _claim_folder(out: Path, identity: Mapping[str, Any]) -> Mapping[str, Any] |
     """Begin, or go on with, the run of this identity; the result of one that has finished."""
     if (out / CONFIG_FILE).is_file():
         training: Mapping[str, Any] = json.loads((out / CONFIG_FILE).read_text(encoding="utf-8")).get("training", {})
-        if any(training.get(key) != value for key, value in identity.items()):
+        if any(training.get(key) != value for key, value in identity.items() if key != "code"):
             raise ValueError(f"{out} holds a reward model of another run. Choose an empty folder.")
-        return training
+        return training  # of whatever code: it is finished
     settings = out / RUN_FOLDER / "settings.json"
     if settings.is_file():
-        if json.loads(settings.read_text(encoding="utf-8")) != identity:
+        begun = json.loads(settings.read_text(encoding="utf-8"))
+        if begun != {**identity, "code": begun.get("code")}:
             raise ValueError(f"{out} holds an unfinished run of other settings. Repeat them, or take another folder.")
+        if begun["code"] != identity["code"]:
+            raise ValueError(
+                f"{out} holds an unfinished run of other code, which might learn something else from here on. "
+                "Go on with the version that began it, or take another folder."
+            )
     elif is_first_process():
         settings.parent.mkdir(parents=True, exist_ok=True)
         write_json(settings, identity)

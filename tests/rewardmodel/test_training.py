@@ -13,8 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rewardmodel.learning import running
+from rewardmodel.learning import checkpoint, running
+from rewardmodel.learning import training as training_module
 from rewardmodel.learning.batch import Batch
+from rewardmodel.learning.checkpoint import code_hash
 from rewardmodel.learning.evaluation import evaluate
 from rewardmodel.learning.examples import Collator, Noise, VoteTable
 from rewardmodel.learning.model import RewardModel, RewardModelConfig
@@ -180,6 +182,48 @@ def test_a_folder_of_another_run_is_refused(tmp_path, higher_is_better, cache):
         train(higher_is_better, tmp_path / "out", replace(SHORT, seed=9), cache=cache)
 
 
+def test_a_run_begun_with_other_settings_or_other_code_is_not_gone_on_with(
+    tmp_path, higher_is_better, cache, monkeypatch
+):
+    monkeypatch.setattr(running, "still_mine", lambda: False)
+    with pytest.raises(running.JobTakenOver):
+        train(higher_is_better, tmp_path / "out", SHORT, cache=cache)
+
+    with pytest.raises(ValueError, match="unfinished run of other settings"):
+        train(higher_is_better, tmp_path / "out", replace(SHORT, seed=9), cache=cache)
+    monkeypatch.setattr(training_module, "code_hash", lambda: "of tomorrow")
+    with pytest.raises(ValueError, match=r"unfinished run of other code.*Go on with the version that began it"):
+        train(higher_is_better, tmp_path / "out", SHORT, cache=cache)
+
+
+def test_a_finished_run_is_left_as_it_is_by_other_code_too(tmp_path, higher_is_better, cache, monkeypatch):
+    train(higher_is_better, tmp_path / "out", SHORT, cache=cache)
+    before = content(tmp_path / "out")
+
+    monkeypatch.setattr(training_module, "code_hash", lambda: "of tomorrow")
+    again = train(higher_is_better, tmp_path / "out", SHORT, cache=cache)
+
+    assert again["code"] == code_hash()
+    assert content(tmp_path / "out") == before
+
+
+def test_the_code_hash_changes_with_the_sources_and_nothing_else(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / f"sources_{name}").mkdir()
+        (tmp_path / f"sources_{name}" / "__init__.py").write_text("")
+        (tmp_path / f"sources_{name}" / "hear.py").write_text("LOUD = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(checkpoint, "SOURCES", ("sources_a", "sources_b"))
+
+    plain = code_hash.__wrapped__()
+    (tmp_path / "sources_a" / "notes.txt").write_text("nothing")
+    same = code_hash.__wrapped__()
+    (tmp_path / "sources_b" / "hear.py").write_text("LOUD = 2\n")
+
+    assert plain == same
+    assert code_hash.__wrapped__() != plain
+
+
 def test_a_registered_reward_model_is_safetensors_and_json_alone(trained):
     config = json.loads((trained / "config.json").read_text())
 
@@ -189,6 +233,7 @@ def test_a_registered_reward_model_is_safetensors_and_json_alone(trained):
     ]
     assert config["model"]["dimensions"] == ["prosody", "overall"]
     assert 0 < config["thresholds"]["overall"][0] < config["thresholds"]["overall"][1]
+    assert config["training"]["code"] == code_hash()
     assert config["training"]["figures"]["judgments"] == len(config["training"]["scenarios"]) * 6
 
 
