@@ -39,20 +39,25 @@ class Batch:
         return len(self.mask)
 
 
+def is_there(descriptors: Tensor) -> Tensor:
+    """Which turns there are, (…, D) → (…,) bool: a reply without a user turn before it has zeros on the user's side."""
+    return (descriptors != 0).any(dim=-1)
+
+
 def exchanges_of(features: DialogueFeatures) -> Exchanges:
     """Pair every assistant turn with the last user turn before it."""
     replies = np.flatnonzero(~features.is_user)
     users = np.array([_last(features.is_user[:reply]) for reply in replies])
     places = np.stack([users, replies], axis=1)  # (E, SIDES), −1 where there is none
-    is_there = torch.from_numpy(places >= 0)
+    found_at = torch.from_numpy(places >= 0)
     longest = max(1, max(len(words) for words in features.words))
     words = np.full((len(features) + 1, longest), NO_WORD, dtype=np.int16)  # the last row stands for −1
     for turn, found in enumerate(features.words):
         words[turn, : len(found)] = found
-    frames = torch.from_numpy(features.frames)[places] * is_there[..., None, None]
+    frames = torch.from_numpy(features.frames)[places] * found_at[..., None, None]
     return Exchanges(
         frames=frames,
-        descriptors=torch.from_numpy(features.descriptors)[places] * is_there[..., None],
+        descriptors=torch.from_numpy(features.descriptors)[places] * found_at[..., None],
         words=torch.from_numpy(words)[places],
     )
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rewardmodel.learning.batch import NO_WORD, Batch
+from rewardmodel.learning.batch import NO_WORD, Batch, is_there
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +84,11 @@ class Collator:
         own = torch.from_numpy(np.concatenate([within, within + self.batch]))  # of the step's 2·batch dialogues
         chosen = torch.from_numpy(np.concatenate([self.table.a[rows], self.table.b[rows]]))
         rng = np.random.default_rng([self.seed, step])
+        descriptors = self.dialogues.descriptors[chosen]
+        known = is_there(descriptors)[..., None]  # (2·rows, E, SIDES, 1): a turn that is not there has no noise either
         return {
-            "frames": self._tilt(self.dialogues.frames[chosen].float(), rng, own),
-            "descriptors": self._shake(self.dialogues.descriptors[chosen], rng, own),
+            "frames": self._tilt(self.dialogues.frames[chosen].float(), known, rng, own),
+            "descriptors": self._shake(descriptors, known, rng, own),
             "words": self._lose(self.dialogues.words[chosen], rng, own),
             "mask": self.dialogues.mask[chosen],
             "side": torch.from_numpy(self.table.side[rows]),
@@ -94,14 +96,14 @@ class Collator:
             "is_scored": torch.from_numpy(self.table.is_scored[rows]),
         }
 
-    def _tilt(self, frames: Tensor, rng: np.random.Generator, own: Tensor) -> Tensor:
+    def _tilt(self, frames: Tensor, known: Tensor, rng: np.random.Generator, own: Tensor) -> Tensor:
         """Another microphone for every turn: each channel a little louder or quieter."""
         drawn = rng.standard_normal((2 * self.batch, *frames.shape[1:3], 1, frames.shape[4]), dtype=np.float32)
-        return frames + self.noise.frame_sd * torch.from_numpy(drawn)[own]
+        return frames + self.noise.frame_sd * torch.from_numpy(drawn)[own] * known[..., None]
 
-    def _shake(self, descriptors: Tensor, rng: np.random.Generator, own: Tensor) -> Tensor:
+    def _shake(self, descriptors: Tensor, known: Tensor, rng: np.random.Generator, own: Tensor) -> Tensor:
         drawn = rng.standard_normal((2 * self.batch, *descriptors.shape[1:]), dtype=np.float32)
-        return descriptors + self.noise.descriptor_sd * self.descriptor_scale * torch.from_numpy(drawn)[own]
+        return descriptors + self.noise.descriptor_sd * self.descriptor_scale * torch.from_numpy(drawn)[own] * known
 
     def _lose(self, words: Tensor, rng: np.random.Generator, own: Tensor) -> Tensor:
         drawn = rng.random((2 * self.batch, *words.shape[1:]), dtype=np.float32)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rewardmodel.learning.batch import Batch, collate, exchanges_of
+from rewardmodel.learning.batch import SIDES, Batch, collate, exchanges_of, is_there
 from rewardmodel.learning.checkpoint import CONFIG_FILE, code_hash, save_checkpoint, write_json
 from rewardmodel.learning.descriptors import SMALLEST_SCALES
 from rewardmodel.learning.distributed import is_first_process, process_count, start_processes
@@ -132,12 +132,13 @@ def _claim_folder(out: Path, identity: Mapping[str, Any]) -> Mapping[str, Any] |
 
 
 def build_model(dimensions: tuple[str, ...], dialogues: Batch, seed: int) -> RewardModel:
-    """A fresh model whose descriptors are normalised by these dialogues."""
-    described = dialogues.descriptors[dialogues.mask].double()  # (exchanges, SIDES, D)
-    mean, scale = (
-        described.mean(dim=0),
-        torch.maximum(described.std(dim=0, correction=0), torch.tensor(SMALLEST_SCALES)),
-    )
+    """A fresh model whose descriptors are normalised by the turns of these dialogues."""
+    described = [dialogues.descriptors[dialogues.mask][:, side] for side in range(SIDES)]
+    turns = [each[is_there(each)].double() for each in described]  # each (turns, D)
+    turns = [each if len(each) else torch.zeros(1, each.shape[1]).double() for each in turns]
+    mean = torch.stack([each.mean(dim=0) for each in turns])  # (SIDES, D)
+    spread = torch.stack([each.std(dim=0, correction=0) for each in turns])
+    scale = torch.maximum(spread, torch.tensor(SMALLEST_SCALES))
     torch.manual_seed(seed)
     return RewardModel(RewardModelConfig(dimensions, descriptor_mean=_rounded(mean), descriptor_scale=_rounded(scale)))
 
