@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from earshot.acoustics.pitch import f0_contour
-from rewardmodel.learning.descriptors import DESCRIPTORS, find_break
+from rewardmodel.learning.descriptors import (
+    DESCRIPTORS,
+    SMALLEST_SCALES,
+    _loud,
+    _mean,
+    _median,
+    _spread,
+    find_break,
+)
 from rewardmodel.learning.features import (
     FRAME_CHANNELS,
     FRAME_RATE,
@@ -107,7 +115,7 @@ def test_features_do_not_change_with_the_gain(decibels):
     np.testing.assert_allclose(changed.frames.astype(float), plain.frames.astype(float), atol=5e-3)
 
 
-def test_features_do_not_change_with_silence_at_the_ends():
+def test_features_do_not_change_with_whole_frames_of_silence_at_the_ends():
     samples, turns = a_dialogue()
     silence = np.zeros(RATE // 2, np.float32)
     later = [TurnInput(turn.role, turn.start + 0.5, turn.end + 0.5, turn.text) for turn in turns]
@@ -117,6 +125,30 @@ def test_features_do_not_change_with_silence_at_the_ends():
 
     np.testing.assert_allclose(padded.descriptors, plain.descriptors, atol=1e-3)
     np.testing.assert_allclose(padded.frames.astype(float), plain.frames.astype(float), atol=5e-3)
+
+
+def test_silence_that_is_no_whole_number_of_frames_moves_the_frames_within_the_speech():
+    samples, turns = a_dialogue()
+    later = [TurnInput(turn.role, turn.start + 0.51, turn.end + 0.51, turn.text) for turn in turns]
+
+    plain = turn_features(frames_of(samples), turns)
+    padded = turn_features(frames_of(np.concatenate([np.zeros(round(0.51 * RATE), np.float32), samples])), later)
+
+    off = np.abs(padded.descriptors - plain.descriptors) / SMALLEST_SCALES
+    assert off.max() > 0.1
+    assert np.median(off) < 0.2
+
+
+def test_quick_figures_are_numpys_to_the_bit():
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 3, 7, 8, 9, 50, 131):
+        energy = rng.normal(-40, 12, size).astype(np.float32)
+        tones = rng.normal(5, 3, size)
+
+        assert _loud(energy) == np.percentile(energy, 90)
+        assert _median(tones) == np.median(tones)
+        assert _mean(tones) == tones.mean()
+        assert _spread(tones, _mean(tones)) == tones.std()
 
 
 def test_silence_counted_into_a_turn_is_not_speech():
