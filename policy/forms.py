@@ -1,5 +1,6 @@
 """The forms by which admins make a first policy, have one speak, and start a round."""
 
+from dataclasses import fields
 from itertools import combinations
 from typing import Any, cast
 
@@ -7,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from policy.models import PolicyCheckpoint
-from policy.services import names
+from policy.services import names, scenarios
 from policy.services.plans import HELD_OUT, MOST_SEED, TRAIN, RoundPlan, SpeechPlan
 from rewardmodel.models import RewardModelRun
 
@@ -151,6 +152,11 @@ class RoundForm(forms.Form):
         widget=forms.RadioSelect,
         initial="",
     )
+    tag = forms.ChoiceField(
+        label=_("Tag of the catalogue's scenarios"),
+        required=False,
+        help_text=_("A set of scenarios: only those with this tag. Offered are tags that both parts have."),
+    )
     per_text = forms.IntegerField(
         label=_("Held-out scenarios of each text"),
         min_value=1,
@@ -178,6 +184,8 @@ class RoundForm(forms.Form):
         ready = RewardModelRun.objects.registered().select_related("snapshot")
         for name, rows in (("policy", policies), ("reward_models", ready), ("held_out_reward_model", ready)):
             cast(forms.ModelChoiceField, self.fields[name]).queryset = rows  # type: ignore[type-arg]
+        tags = scenarios.tags_to_choose()
+        cast(forms.ChoiceField, self.fields["tag"]).choices = [("", _("any")), *((tag, tag) for tag in tags)]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -191,10 +199,17 @@ class RoundForm(forms.Form):
             if model.is_same_as(other):
                 sentence = _("'%(other)s' is bit by bit '%(model)s', so it is no second opinion. Choose one of them.")
                 self.add_error("reward_models", sentence % {"other": other, "model": model})
+        if cleaned.get("tag") and not cleaned.get("catalogue"):
+            self.add_error("tag", _("A tag chooses among scenarios of the catalogue. Choose those above, or no tag."))
         return cleaned
 
     def clean_system(self) -> str:
         return _free(self.cleaned_data["system"])
+
+    @property
+    def judges(self) -> list[RewardModelRun]:
+        held_out = self.cleaned_data["held_out_reward_model"]
+        return [*self.cleaned_data["reward_models"], *([held_out] if held_out else [])]
 
     @property
     def held_out_shares_votes(self) -> bool:
@@ -205,6 +220,5 @@ class RoundForm(forms.Form):
 
     @property
     def plan(self) -> RoundPlan:
-        names = ("system", "steps", "seed", "kl_target", "catalogue", "per_text", "samples", "overlap", "start_study")
-        chosen = {name: self.cleaned_data[name] for name in names}
+        chosen = {field.name: self.cleaned_data[field.name] for field in fields(RoundPlan)}
         return RoundPlan(**{**chosen, "catalogue": bool(chosen["catalogue"])})

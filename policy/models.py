@@ -116,10 +116,15 @@ class Round(models.Model):
         return str(self.job.get_state_display()) if self.job is not None else "its job was removed"
 
     @property
+    def judges(self) -> list[RewardModelRun]:
+        """Its reward models, and last the one that gives no reward: it decides when a run stops."""
+        rewarding = sorted(self.reward_models.all(), key=lambda model: model.pk)
+        return rewarding if self.held_out_reward_model is None else [*rewarding, self.held_out_reward_model]
+
+    @property
     def is_simulated(self) -> bool:
         """Whether simulated raters gave votes to any of its reward models, the held-out one too."""
-        held_out = self.held_out_reward_model
-        return any(run.is_simulated for run in [*self.reward_models.all(), *([held_out] if held_out else [])])
+        return any(judge.is_simulated for judge in self.judges)
 
 
 class Speech(models.Model):

@@ -81,9 +81,7 @@ class Lineage:
         )
 
     def _origin(self, made_by: Round) -> list[Step]:
-        models = list(made_by.reward_models.select_related("snapshot__study").order_by("pk"))
-        held_out = made_by.held_out_reward_model
-        judges = [*models, *([held_out] if held_out else [])]
+        judges, held_out = made_by.judges, made_by.held_out_reward_model
         snapshots = {judge.snapshot_id: judge.snapshot for judge in judges}.values()
         return [
             *self._studies(snapshot.study for snapshot in snapshots),

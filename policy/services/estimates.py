@@ -1,7 +1,7 @@
 """What a round will cost, before it is started: time on a worker, and listening by people."""
 
 import json
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,13 +9,17 @@ from pathlib import Path
 from policy.models import Round
 from policy.services import scenarios
 from policy.services.plans import HELD_OUT, RoundPlan
+from rewardmodel.models import RewardModelRun
+from rewardmodel.services.estimates import time_words
 
 BANK = Path(__file__).resolve().parents[1] / "learning" / "bank" / "bank.json"
 LAST_ROUNDS = 5
 # Without rounds before: a rule for two cores, rounded up from what `make loop` took (docs/loop.md).
-SECONDS_AT_LEAST = 20.0
-SECONDS_PER_STEP = 1.0
-SECONDS_PER_DIALOGUE = 1.5  # spoken, imported and measured
+SECONDS_AT_LEAST = 40.0  # starting the programs, the best of n, registering, opening the study
+SECONDS_PER_STEP = 1.2
+SECONDS_PER_REPLY = 0.2  # of the evaluation: rendered, heard and scored
+SECONDS_PER_DIALOGUE = 0.5  # of the study: spoken, measured and imported
+REPLIES_PER_SCENARIO = 16  # of the evaluation: 8 of the new policy, 8 of the reference
 DIALOGUE_SECONDS = 25.0
 
 
@@ -29,42 +33,69 @@ class Estimate:
     basis: str
 
     @property
+    def time_words(self) -> str:
+        return time_words(self.seconds)
+
+    @property
     def listening_words(self) -> str:
-        if self.listening_hours >= 1:
-            return f"{self.listening_hours:.1f} hours"
-        minutes = math.ceil(self.listening_hours * 60)
-        return "1 minute" if minutes == 1 else f"{minutes} minutes"
+        return time_words(self.listening_hours * 3600)
 
 
-def estimate_round(plan: RoundPlan) -> Estimate:
-    """From the last rounds here, scaled by their steps, else by a stated rule."""
-    n_scenarios = len(scenarios.practice_scenarios(HELD_OUT)) if plan.catalogue else n_texts(HELD_OUT) * plan.per_text
+def estimate_round(plan: RoundPlan, judges: Iterable[RewardModelRun] = ()) -> Estimate:
+    """By a stated rule, at the pace of the last rounds here if there are any."""
+    n_scenarios = _count_scenarios(plan, judges)
     n_pairs = n_scenarios * plan.samples
     n_votes = n_pairs * plan.overlap
-    seconds, basis = _seconds(plan, n_dialogues=2 * n_pairs)
+    pace, basis = _pace()
     return Estimate(
         n_scenarios=n_scenarios,
         n_pairs=n_pairs,
         n_votes=n_votes,
         listening_hours=n_votes * 2 * DIALOGUE_SECONDS / 3600,
-        seconds=seconds,
+        seconds=stated_seconds(plan, n_scenarios) * pace,
         basis=basis,
     )
 
 
-def _seconds(plan: RoundPlan, *, n_dialogues: int) -> tuple[float, str]:
-    spoken = n_dialogues * SECONDS_PER_DIALOGUE
-    done = Round.objects.filter(job__state="succeeded", finished_stages__has_key=Round.Stage.STUDY.value)
+def stated_seconds(plan: RoundPlan, n_scenarios: int) -> float:
+    """The rule for a machine on which no round was done yet."""
+    n_dialogues = 2 * n_scenarios * plan.samples
+    return (
+        SECONDS_AT_LEAST
+        + plan.steps * SECONDS_PER_STEP
+        + n_scenarios * REPLIES_PER_SCENARIO * SECONDS_PER_REPLY
+        + n_dialogues * SECONDS_PER_DIALOGUE
+    )
+
+
+def _count_scenarios(plan: RoundPlan, judges: Iterable[RewardModelRun]) -> int:
+    if not plan.catalogue:
+        return n_texts(HELD_OUT) * plan.per_text
+    return len(scenarios.chosen_scenarios(plan, HELD_OUT, judges))
+
+
+def _pace() -> tuple[float, str]:
+    """How long rounds took here as a share of what the rule says of them, and where that comes from."""
+    done = Round.objects.filter(
+        job__state="succeeded",
+        job__fence=1,  # a job that was started more than once tells the time of its last start alone
+        finished_stages__has_key=Round.Stage.STUDY.value,
+    )
     paces = [
-        row.job.elapsed.total_seconds() / row.parameters["steps"]
+        row.job.elapsed.total_seconds() / _stated_for(row)
         for row in done.select_related("job")[:LAST_ROUNDS]
         if row.job is not None and row.job.elapsed is not None
     ]
     if not paces:
-        seconds = SECONDS_AT_LEAST + plan.steps * SECONDS_PER_STEP + spoken
-        return seconds, "no round was done here yet: a rule for two cores"
+        return 1.0, "no round was done here yet: a rule for two cores"
     last = "the last round" if len(paces) == 1 else f"the last {len(paces)} rounds"
-    return max(sum(paces) / len(paces) * plan.steps, SECONDS_AT_LEAST), f"by {last} here"
+    return sum(paces) / len(paces), f"by {last} here"
+
+
+def _stated_for(round: Round) -> float:
+    plan = RoundPlan.from_json(round.parameters)
+    known = round.report.get("n_scenarios")  # the catalogue may have others by now
+    return stated_seconds(plan, known or _count_scenarios(plan, ()))
 
 
 @cache

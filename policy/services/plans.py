@@ -45,6 +45,7 @@ class RoundPlan:
     seed: int = 1
     kl_target: float = 0.1  # nats per token, on held-out scenarios
     catalogue: bool = False  # scenarios: those tagged practice in the catalogue, else drawn anew
+    tag: str = ""  # of those in the catalogue only these; all if empty
     per_text: int = 2  # held-out scenarios drawn from each text, where they are drawn
     samples: int = 1  # dialogues of each held-out scenario, of the new policy and of the reference
     overlap: int = 3  # judgments per pair of the study
@@ -54,6 +55,8 @@ class RoundPlan:
         """Itself. Raises: ValidationError, naming what cannot be."""
         if not self.system.strip():
             raise ValidationError("Give the new policy a name, such as 'policy-r1'.")
+        if self.tag and not self.catalogue:
+            raise ValidationError("A tag chooses among scenarios of the catalogue. Choose the catalogue, or no tag.")
         _check("steps", self.steps, 1, 100_000)
         _check("seed", self.seed, 0, MOST_SEED)
         _check("scenarios of each text", self.per_text, 1, 64)

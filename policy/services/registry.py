@@ -66,14 +66,12 @@ def register_round(held: RunningJob, round: Round, folder: Path) -> PolicyCheckp
 
 def lineage_of(round: Round) -> dict[str, Any]:
     """What a round's checkpoint comes from, as hashes and ids that outlive names."""
-    models = list(round.reward_models.select_related("snapshot").order_by("pk"))
-    held_out = round.held_out_reward_model  # it decides when a run stops, so its votes are part of the origin
-    judges = [*models, *([held_out] if held_out else [])]
-    snapshots = {judge.snapshot_id: judge.snapshot for judge in judges}.values()
+    held_out = round.held_out_reward_model
+    snapshots = {judge.snapshot_id: judge.snapshot for judge in round.judges}.values()
     return {
         "round": round.pk,
         "policy": round.policy.content_hash,
-        "reward_models": [model.content_hash for model in models],
+        "reward_models": [judge.content_hash for judge in round.judges if judge != held_out],
         "held_out_reward_model": held_out.content_hash if held_out else None,
         "snapshots": [snapshot.content_id for snapshot in snapshots],
         "studies": sorted({snapshot.study_id for snapshot in snapshots}),

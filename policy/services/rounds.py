@@ -74,7 +74,8 @@ def request_round(
     names.refuse_taken(plan.system)
     _refuse_judges(reward_models, held_out_reward_model)
     if plan.catalogue:
-        scenarios.refuse_missing()
+        judges = [*reward_models, *([held_out_reward_model] if held_out_reward_model else [])]
+        scenarios.refuse_missing(plan, judges)
     round = Round.objects.create(
         name=(name.strip() or f"{policy} → {plan.system}")[:200],
         policy=policy,
@@ -210,9 +211,9 @@ def _update(held: RunningJob, round: Round, folder: Path) -> None:
         report=folder / "report.json",
     )
     with held.stretch(*UPDATING):
-        run_child(held, commands.update(folders, plan, _chosen(plan, folder, TRAIN)))
+        run_child(held, commands.update(folders, plan, _chosen(round, folder, TRAIN)))
     with held.stretch(*EVALUATING):
-        scenarios_apart = _chosen(plan, folder, HELD_OUT)
+        scenarios_apart = _chosen(round, folder, HELD_OUT)
         run_child(held, commands.evaluate(folders, plan, scenarios_apart, is_simulated=round.is_simulated))
     registry.keep_checkpoint(held, folders.new)
     _keep_report(held, round, read_json(folders.report))
@@ -225,9 +226,12 @@ def _keep_report(held: RunningJob, round: Round, report: dict[str, Any]) -> None
         round.save(update_fields=["report"])
 
 
-def _chosen(plan: RoundPlan, folder: Path, part: str) -> Path | None:
+def _chosen(round: Round, folder: Path, part: str) -> Path | None:
     """The catalogue's scenarios of a part as a manifest; None where the program draws them itself."""
-    return scenarios.write_scenarios(folder / f"scenarios-{part}", part) if plan.catalogue else None
+    plan = RoundPlan.from_json(round.parameters)
+    if not plan.catalogue:
+        return None
+    return scenarios.write_scenarios(folder / f"scenarios-{part}", scenarios.chosen_scenarios(plan, part, round.judges))
 
 
 def _register(held: RunningJob, round: Round, folder: Path) -> None:
@@ -253,7 +257,7 @@ def _speak(held: RunningJob, round: Round, folder: Path) -> None:
 
 
 def _speak_one(held: RunningJob, round: Round, speech: Speech, folder: Path) -> None:
-    chosen = _chosen(RoundPlan.from_json(round.parameters), folder, HELD_OUT)
+    chosen = _chosen(round, folder, HELD_OUT)
     speaking.speak(held, speech, registry.unpack_policy(speech.policy, folder), folder, scenarios=chosen)
 
 

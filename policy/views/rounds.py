@@ -57,7 +57,7 @@ def round_new(request: SignedInRequest) -> HttpResponse:
     estimate = None
     if form.is_bound and form.is_valid():
         chosen = form.cleaned_data
-        estimate = estimate_round(form.plan)
+        estimate = estimate_round(form.plan, form.judges)
         if "start" in request.POST:
             try:
                 made = services.request_round(

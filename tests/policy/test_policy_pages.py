@@ -298,7 +298,7 @@ def test_the_cost_of_a_round_is_shown_first_and_it_starts_on_the_second_press(cl
     first_look = words(client.get(address, {"policy": policy.pk, "reward_models": model.pk}))
     asked = words(client.post(address, form))
     assert 'value="policy-r1"' in first_look
-    assert "minutes on one worker</strong> (no round was done here yet: a rule for two cores)." in asked
+    assert "About 2 minutes on one worker</strong> (no round was done here yet: a rule for two cores)." in asked
     assert "20 votes" in asked
     assert Round.objects.count() == 0
     answer = client.post(address, {**form, "start": "1"})
@@ -352,6 +352,23 @@ def test_the_forms_propose_no_name_that_is_in_use_or_asked_for(client, admin):
 
     assert 'value="policy-3"' in words(client.get(reverse("policy:policy_new")))
     assert 'value="policy-r3"' in words(client.get(reverse("policy:round_new")))
+
+
+def test_an_admin_chooses_scenarios_of_the_catalogue_by_tag(client, admin):
+    policy, model = make_policy(), make_reward_model()
+    for part in ("train", "held_out"):
+        make_scenario(tags=["practice", part, "pilot"])
+    address = reverse("policy:round_new")
+
+    offered = words(client.get(address))
+    client.post(address, round_form(policy, model, catalogue="yes", tag="pilot", start="1"))
+    without_catalogue = client.post(address, round_form(policy, model, system="policy-r2", tag="pilot"))
+
+    assert '<option value="pilot">pilot</option>' in offered
+    round = Round.objects.get()
+    assert (round.parameters["catalogue"], round.parameters["tag"]) == (True, "pilot")
+    assert "those of the catalogue with the tags practice and pilot" in words(client.get(round.get_absolute_url()))
+    assert list(without_catalogue.context["form"].errors) == ["tag"]
 
 
 def test_a_taken_name_is_refused_before_the_cost_is_shown(client, admin):

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,15 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from annotation.models import Dialogue, DialogueImport, Scenario, Study, System
+from annotation.services.ingest.catalogue import scenario_hash
+from earshot.formats import manifest
+from earshot.formats.dialogues import ScenarioTurn
 from earshot.jobs import artefacts, programs
 from earshot.jobs.models import Job
 from policy.models import PolicyCheckpoint, Round, Speech
 from policy.services import commands, estimates, first, names, registry, rounds, scenarios, speeches
 from policy.services.plans import RoundPlan, SpeechPlan
-from tests.factories import join, make_dialogue, make_scenario, make_study, make_system, make_user
+from tests.factories import NOW, join, make_dialogue, make_scenario, make_study, make_system, make_user
 from tests.policy.fake_round import make_policy, make_round, run_round
 from tests.rewardmodel.fake_learning import make_reward_model, make_small_snapshot, run_job
 
@@ -326,13 +330,68 @@ def test_a_round_on_scenarios_of_the_catalogue_speaks_those(fake_learning):
         make_scenario(scenario_id=f"practice-x-{part}", tags=["practice", part], turns=turns, arc=["joy"])
     held_out = Scenario.objects.get(scenario_id="practice-x-held_out")
     folder = programs.run_folder("some-job")
-    written = scenarios.write_scenarios(folder / "scenarios", "held_out")
+    written = scenarios.write_scenarios(folder / "scenarios", scenarios.practice_scenarios("held_out"))
     row = (written / "scenarios.jsonl").read_text()
 
     assert row.count("\n") == 1
     assert '"arc": ["joy"]' in row
     assert scenarios.practice_scenarios("held_out") == [held_out]
     assert estimates.estimate_round(RoundPlan(system="x", catalogue=True, samples=3, overlap=2)).n_votes == 6
+
+
+def practice(name: str, *tags: str) -> Scenario:
+    """As an import would have left it."""
+    asked = [ScenarioTurn(number, f"question {number}") for number in range(2)]
+    written = manifest.Scenario(name, "Good news", "en", tuple(asked), tags=("practice", *tags))
+    turns = [{"scenario_turn": turn.scenario_turn, "role": turn.role, "text": turn.text} for turn in asked]
+    fields = {"scenario_id": name, "topic": written.topic, "tags": list(written.tags), "turns": turns}
+    return make_scenario(**fields, content_hash=scenario_hash(written))
+
+
+def test_a_round_takes_from_the_catalogue_what_has_the_tag_that_was_chosen(fake_learning):
+    practice("learn", "train", "pilot")
+    practice("compare", "held_out", "pilot")
+    practice("other", "held_out", "later")
+    practice("learn more", "train")
+    round = make_round(catalogue=True, tag="pilot")
+
+    job = run_round(round)
+
+    assert (job.state, job.error) == ("succeeded", "")
+    assert set(round.study.pairs.values_list("scenario__scenario_id", flat=True)) == {"compare"}
+    assert scenarios.tags_to_choose() == ["pilot"]  # later has nothing to learn on
+    assert estimates.estimate_round(RoundPlan(system="x", catalogue=True, tag="pilot")).n_scenarios == 1
+
+
+def test_a_round_compares_on_no_scenario_that_a_reward_model_learned_from(fake_learning):
+    for name, tag in (("learn", "train"), ("judged", "held_out"), ("fresh", "held_out")):
+        practice(name, tag)
+    learned = make_reward_model(config={"training": {"scenarios": ["judged", "elsewhere"]}})
+    round = make_round(models=[learned], catalogue=True)
+
+    run_round(round)
+
+    assert set(round.study.pairs.values_list("scenario__scenario_id", flat=True)) == {"fresh"}
+
+
+def test_scenarios_that_cannot_be_taken_are_refused_before_a_round_begins():
+    policy, model = make_policy(), make_reward_model(config={"training": {"scenarios": ["compare"]}})
+    apart = make_reward_model(config={"training": {"scenarios": ["compare"]}})
+    other = make_reward_model()
+    practice("learn", "train")
+    practice("compare", "held_out")
+
+    for problem, models, held_out, chosen in (
+        ("no scenario with the tags practice, train and pilot", [other], None, {"catalogue": True, "tag": "pilot"}),
+        ("A tag chooses among scenarios of the catalogue", [other], None, {"tag": "pilot"}),
+        ("A reward model learned from every held-out scenario", [model], None, {"catalogue": True}),
+        ("A reward model learned from every held-out scenario", [other], apart, {"catalogue": True}),
+    ):
+        plan = RoundPlan(system="policy-r1", **chosen)
+        with pytest.raises(ValidationError, match=problem):
+            rounds.request_round(policy, models, plan, by=None, held_out_reward_model=held_out)
+
+    assert Round.objects.count() == 0
 
 
 def test_a_round_is_refused_before_it_begins():
@@ -406,8 +465,50 @@ def test_the_estimate_of_a_round_counts_pairs_votes_and_listening():
     n_texts = estimates.n_texts("held_out")
     assert (estimate.n_scenarios, estimate.n_pairs, estimate.n_votes) == (2 * n_texts, 2 * n_texts, 6 * n_texts)
     assert estimate.listening_hours == pytest.approx(6 * n_texts * 50 / 3600)
-    assert estimate.seconds == 20 + 30 + 4 * n_texts * 1.5
+    spoken, evaluated = 4 * n_texts, 2 * n_texts * 16
+    assert estimate.seconds == pytest.approx(40 + 30 * 1.2 + evaluated * 0.2 + spoken * 0.5)
     assert "no round was done here yet" in estimate.basis
+
+
+def test_speaking_and_evaluating_much_takes_long_whatever_the_steps():
+    few = estimates.estimate_round(RoundPlan(system="x", steps=60, per_text=2, samples=1))
+    many = estimates.estimate_round(RoundPlan(system="x", steps=60, per_text=64, samples=64))
+
+    n_scenarios = 64 * estimates.n_texts("held_out")
+    assert many.seconds == pytest.approx(40 + 60 * 1.2 + n_scenarios * (16 * 0.2 + 2 * 64 * 0.5))
+    assert many.seconds > 100 * few.seconds
+    assert (few.time_words, many.time_words) == ("4 minutes", "12.0 hours")
+
+
+def test_the_rule_knows_how_many_replies_an_evaluation_speaks():
+    from policy.learning.evaluation import EvaluationConfig
+
+    assert EvaluationConfig.rollouts + EvaluationConfig.references == estimates.REPLIES_PER_SCENARIO
+
+
+def test_earlier_rounds_tell_the_pace_of_this_machine_by_what_they_were_asked_for(fake_learning):
+    plan = RoundPlan(system="x", steps=60, per_text=64, samples=64)
+    stated = estimates.estimate_round(plan).seconds
+    round = make_round(steps=600)
+    take_time(round, seconds=10)
+    its_rule = 40 + 600 * 1.2 + 20 * 16 * 0.2 + 20 * 2 * 0.5  # its report tells 20 scenarios
+
+    estimate = estimates.estimate_round(plan)
+
+    assert (estimate.seconds, estimate.basis) == (pytest.approx(10 / its_rule * stated), "by the last round here")
+
+
+def test_a_round_that_was_started_more_than_once_tells_no_pace(fake_learning):
+    round = make_round()
+    take_time(round, seconds=10, fence=2)  # its time counts the last start alone
+
+    assert "no round was done here yet" in estimates.estimate_round(RoundPlan(system="x")).basis
+
+
+def take_time(round: Round, *, seconds: float, fence: int = 1) -> None:
+    run_round(round)
+    ended = NOW + timedelta(seconds=seconds)
+    Job.objects.filter(pk=round.job_id).update(started_at=NOW, finished_at=ended, fence=fence)
 
 
 def test_the_update_s_command_names_everything_and_spreads_over_processes(settings):

@@ -1,6 +1,7 @@
 """manage.py start_round POLICY --reward-model N: update a policy and open the study of it. See docs/rounds.md."""
 
 from argparse import ArgumentParser
+from dataclasses import fields
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -30,6 +31,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--catalogue", action="store_true", help="scenarios: those tagged practice in the catalogue"
         )
+        parser.add_argument("--tag", default="", help="of those in the catalogue only these")
         parser.add_argument("--per-text", type=int, default=RoundPlan.per_text, help="held-out scenarios of each text")
         parser.add_argument("--samples", type=int, default=RoundPlan.samples, help="dialogues of each of them")
         parser.add_argument("--overlap", type=int, default=RoundPlan.overlap, help="judgments per pair of the study")
@@ -41,12 +43,11 @@ class Command(BaseCommand):
         if policy is None:
             raise CommandError(f"There is no policy {options['policy']}. Its number is in its address, /policies/…/.")
         held_out = options["held_out_reward_model"]
-        names = ("system", "steps", "seed", "kl_target", "catalogue", "per_text", "samples", "overlap", "start_study")
         try:
             round = rounds.request_round(
                 policy,
                 [_reward_model(number) for number in options["reward_model"]],
-                RoundPlan(**{name: options[name] for name in names}),
+                RoundPlan(**{field.name: options[field.name] for field in fields(RoundPlan)}),
                 by=following.find_person(options["by"], admin=True),
                 name=options["name"],
                 held_out_reward_model=_reward_model(held_out) if held_out else None,
