@@ -1,5 +1,6 @@
 """How well a reward model foretells people's votes on scenarios that it has not heard. See docs/reward-model.md."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -18,6 +19,7 @@ from rewardmodel.learning.loss import LEVELS, MOST
 from rewardmodel.learning.scoring import LoadedRewardModel
 
 HELD_OUT = "held-out"
+PRACTICE_SCENARIO = re.compile(r"practice-(.+)-[a-z]+-[0-9]+")  # text, arc, openers: see docs/practice-world.md
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -73,7 +75,9 @@ def _choose(judgments: Judgments, split: str, trained: set[str]) -> Judgments:
     kept = tuple(each for each in judgments.judged if each.scenario_id not in trained)
     if not kept:
         raise ValueError(
-            f"All {len(judgments.scenarios)} scenarios of the snapshot were trained on. Evaluate on another snapshot."
+            f"All {len(judgments.scenarios)} scenarios of the snapshot {judgments.snapshot.folder} were trained on, so "
+            "none can tell how the model does on others. Evaluate on a snapshot with other scenarios, train on the "
+            "train split alone, or evaluate split 'all' with --include-trained."
         )
     return replace(judgments, judged=kept)
 
@@ -93,6 +97,7 @@ def _head_report(model: LoadedRewardModel, judgments: Judgments, scores: Floats,
     nats = -np.log(probabilities[np.arange(len(votes)), votes + MOST])
     return {
         "accuracy": accuracy(margin, votes, scenario).as_json(),
+        **_accuracy_by_text(margin, votes, scenario),
         "ceiling": _ceiling_json(ceiling_from_votes(pair, votes, scenario)),
         "nats_per_vote": mean_by_scenario(nats, scenario).as_json(),
         "nats_knowing_nothing": round(_nats_knowing_nothing(votes), 4),
@@ -101,6 +106,19 @@ def _head_report(model: LoadedRewardModel, judgments: Judgments, scores: Floats,
         "reliability": list(calibration.table),
         "rank_correlation_with_cmos": _cmos_correlation(margin, votes, pair, scenario),
     }
+
+
+def _accuracy_by_text(margin: Floats, votes: Ints, scenario: npt.NDArray[Any]) -> dict[str, Any]:
+    """The same accuracy, its interval clustered by practice text; nothing where a scenario is of no practice text.
+
+    Practice scenarios of one text share their words and voices, and differ in what the user feels: they hang together.
+    """
+    texts = [PRACTICE_SCENARIO.fullmatch(name) for name in scenario.tolist()]
+    if not all(texts):
+        return {}
+    found = accuracy(margin, votes, np.array([text[1] for text in texts if text])).as_json()
+    found["n_texts"] = found.pop("n_scenarios")
+    return {"accuracy_by_text": {**found, "reason": found["reason"].replace("scenarios", "texts")}}
 
 
 def _votes_on(judgments: Judgments, key: str) -> tuple[Ints, Ints]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rewardmodel.learning.evaluation import vote_probabilities
+from rewardmodel.learning.evaluation import _accuracy_by_text, vote_probabilities
 from rewardmodel.learning.figures import accuracy, mean_by_scenario, rank_correlation, reliability
 
 SIX = np.repeat(["a", "b", "c", "d", "e", "f"], 2)
@@ -27,6 +27,28 @@ def test_votes_of_one_scenario_that_agree_are_worth_one_vote():
     # Six clusters of two, each off by ±1 in sum: se = √(6/5 · 6) / 12; t of 5 degrees of freedom is 2.5706.
     assert together.high - together.value == pytest.approx(2.5706 * np.sqrt(6 / 5 * 6) / 12, abs=1e-4)
     assert mixed.high == mixed.low == mixed.value == 0.5
+
+
+def test_practice_scenarios_of_one_text_are_one_cluster():
+    scenario = np.array([f"practice-t{text}-{arc}-0123" for text in range(12) for arc in ("hsan", "nnha")])
+    margin, votes = np.ones(24), np.array([1, 1, -1, -1] * 6)
+
+    found = _accuracy_by_text(margin, votes, scenario)["accuracy_by_text"]
+
+    # Twelve texts, each off by ±1 in sum; 24 scenarios, each by ±½. t of 11 and 23 degrees of freedom: 2.2010, 2.0687.
+    by_scenario = accuracy(margin, votes, scenario)
+    assert (found["value"], found["n"], found["n_texts"]) == (0.5, 24, 12)
+    assert found["high"] - 0.5 == pytest.approx(2.2010 * np.sqrt(12 / 11 * 12) / 24, abs=1e-4)
+    assert by_scenario.high - 0.5 == pytest.approx(2.0687 * np.sqrt(24 / 23 * 24 / 4) / 24, abs=1e-4)
+
+
+def test_few_practice_texts_give_no_interval_and_other_scenarios_no_figure_by_text():
+    few = _accuracy_by_text(np.ones(2), np.ones(2, np.int64), np.array(["practice-a-b-hs-01", "practice-a-b-sh-01"]))
+    other = _accuracy_by_text(np.ones(2), np.ones(2, np.int64), np.array(["practice-a-hs-01", "s1"]))
+
+    assert few["accuracy_by_text"]["n_texts"] == 1
+    assert few["accuracy_by_text"]["reason"] == "votes on 1 texts; an interval needs 5 or more"
+    assert other == {}
 
 
 def test_no_votes_give_no_figure():

@@ -125,6 +125,16 @@ def test_evaluation_refuses_scenarios_that_were_trained_on_unless_asked(trained,
     assert report["scenarios"] == 40
 
 
+def test_an_evaluation_with_nothing_held_out_says_what_to_do(tmp_path, trained, higher_is_better, cache):
+    config = json.loads((trained / "config.json").read_text())
+    config["training"]["scenarios"] = [f"s{number}" for number in range(40)]
+    model = shutil.copytree(trained, tmp_path / "model")
+    (model / "config.json").write_text(json.dumps(config))
+
+    with pytest.raises(ValueError, match=r"All 40 scenarios .* were trained on.*Evaluate on a snapshot with other"):
+        evaluation.evaluate(model, higher_is_better, cache=cache)
+
+
 def test_an_evaluation_says_all_that_was_promised(trained, higher_is_better, cache):
     report = evaluation.evaluate(trained, higher_is_better, cache=cache)
     head = report["heads"]["overall"]
