@@ -111,7 +111,7 @@ def _head_report(model: LoadedRewardModel, judgments: Judgments, scores: Floats,
 def _accuracy_by_text(margin: Floats, votes: Ints, scenario: npt.NDArray[Any]) -> dict[str, Any]:
     """The same accuracy, its interval clustered by practice text; nothing where a scenario is of no practice text.
 
-    Practice scenarios of one text share their words and voices, and differ in what the user feels: they hang together.
+    Practice scenarios of one text share their words and differ in what the user feels: they hang together.
     """
     texts = [PRACTICE_SCENARIO.fullmatch(name) for name in scenario.tolist()]
     if not all(texts):
