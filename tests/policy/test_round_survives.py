@@ -58,6 +58,8 @@ def test_a_round_killed_in_the_update_in_speaking_and_in_the_import_ends_once(wo
     assert (job.state, job.error, job.attempts, job.fence) == ("succeeded", "", 4, 4)
     round = Round.objects.get()
     assert set(round.finished_stages) == {stage.value for stage in Round.Stage}
+    assert job.result == rounds.result_of(round)  # with the figures of stages that an earlier start finished
+    assert (job.result["reward_gain_sd"], job.result["checkpoint"]) == (1.21, round.new_policy.content_hash)
     assert sorted(policy.system.name for policy in PolicyCheckpoint.objects.all()) == ["policy-1", "policy-r1"]
     assert list(job.metrics.filter(name="reward").values_list("step", flat=True)) == [1, 2, 3, 4, 5, 6]
     assert (DialogueImport.objects.count(), Dialogue.objects.count()) == (2, 4)
