@@ -430,11 +430,13 @@ def test_superseded_worker_makes_no_rows(tmp_path, monkeypatch):
     assert row_counts() == NO_ROWS
 
 
+@pytest.mark.django_db(transaction=True)  # sounds are prepared in threads, which see only what is committed
 def test_cancelled_import_makes_no_rows(tmp_path, monkeypatch):
     dialogue_import = ingest.store_folder_import(ingest.check_folder(write_folder(tmp_path / "m")))
 
     def cancel_meanwhile(*args):
         Job.objects.filter(pk=dialogue_import.job_id).update(cancel_requested=True)
+        connection.close()
         return prepare_sound(*args)
 
     monkeypatch.setattr("annotation.services.ingest.run.prepare_sound", cancel_meanwhile)
