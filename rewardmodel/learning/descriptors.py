@@ -10,6 +10,7 @@ out once for a dialogue (`Contour`), and the commonest figures are taken without
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,7 @@ class Contour:
     is_voiced: npt.NDArray[np.bool_]  # (T,)
     voiced_before: Ints  # (T + 1,) how many frames are voiced before each
     tones: Doubles  # (voiced frames,) semitones above 100 Hz
+    amplitudes: Doubles  # (voiced frames,) that weigh them
 
     @classmethod
     def of(cls, energy: Floats, f0: Floats) -> "Contour":
@@ -62,15 +64,20 @@ class Contour:
         voiced_before = np.zeros(len(f0) + 1, np.int64)
         np.cumsum(is_voiced, out=voiced_before[1:])
         tones = 12 * np.log2(f0[is_voiced].astype(np.float64) / 100.0)
-        return cls(energy, 10 ** (energy.astype(np.float64) / 10), is_voiced, voiced_before, tones)
+        power = 10 ** (energy.astype(np.float64) / 10)
+        return cls(energy, power, is_voiced, voiced_before, tones, np.sqrt(power[is_voiced]))
 
     def voiced_share(self, first: int, last: int) -> float:
         return int(self.voiced_before[last] - self.voiced_before[first]) / (last - first)
 
-    def tones_between(self, first: int, last: int) -> Doubles:
-        """Semitones above 100 Hz of the voiced frames, without octave errors."""
-        tones = self.tones[self.voiced_before[first] : self.voiced_before[last]]
-        return tones[np.abs(tones - _median(tones)) < LARGEST_OFFSET] if len(tones) else tones
+    def melody_between(self, first: int, last: int) -> "Melody | None":
+        """Of the voiced frames, without octave errors; None where nothing is voiced."""
+        voiced = slice(self.voiced_before[first], self.voiced_before[last])
+        tones, weights = self.tones[voiced], self.amplitudes[voiced]
+        if not len(tones):
+            return None
+        kept = np.abs(tones - _median(tones)) < LARGEST_OFFSET
+        return melody_of(tones[kept], weights[kept])
 
     def level_between(self, first: int, last: int, active: npt.NDArray[np.bool_]) -> float:
         """Level (dB) of the mean power of the active frames; of all, if none is."""
@@ -83,10 +90,22 @@ def _mean(values: Doubles) -> float:
     return float(np.add.reduce(values)) / len(values)
 
 
-def _spread(values: Doubles, mean: float) -> float:
-    """The standard deviation."""
-    off = values - mean
-    return math.sqrt(float(np.add.reduce(off * off)) / len(values))
+class Melody(NamedTuple):
+    """Mean and standard deviation of a stretch's pitch in semitones, weighted by amplitude.
+
+    Weak voiced frames, at the ends of words above all, are hardly heard, and no two methods find the same F0 there.
+    """
+
+    mean: float
+    spread: float
+
+
+def melody_of(tones: Doubles, weights: Doubles) -> Melody:
+    """Of semitones (n,) and the amplitudes (n,) that weigh them, n > 0."""
+    total = float(np.add.reduce(weights))
+    mean = float(np.add.reduce(weights * tones)) / total
+    off = tones - mean
+    return Melody(mean, math.sqrt(float(np.add.reduce(weights * off * off)) / total))
 
 
 def _median(values: Doubles) -> float:
@@ -152,8 +171,8 @@ def speaker_heights(contour: Contour, spoken: Sequence[Speech], is_user: npt.NDA
     heights = np.zeros(len(spoken))
     for speaker in (True, False):
         turns = np.flatnonzero(is_user == speaker).tolist()
-        tones = [contour.tones_between(spoken[turn].first, spoken[turn].last) for turn in turns]
-        means = [_mean(tone) for tone in tones if len(tone)]
+        melodies = [contour.melody_between(spoken[turn].first, spoken[turn].last) for turn in turns]
+        means = [melody.mean for melody in melodies if melody]
         heights[turns] = np.mean(means) if means else 0.0
     return heights
 
@@ -189,12 +208,9 @@ def _pitch_and_energy(
     contour: Contour, speech: Speech, middle: tuple[int, int], level: float, height: float
 ) -> tuple[float, float, float, float, float, float]:
     parts = ((speech.first, speech.first + middle[0]), (speech.first + middle[1], speech.last))
-    tones = [contour.tones_between(first, last) for first, last in parts]
-    known = [tone for tone in tones if len(tone)]
-    means = [_mean(tone) for tone in known]
-    spreads = [
-        float(np.log(max(_spread(tone, mean), SMALLEST_SPREAD) / 2.4)) for tone, mean in zip(known, means, strict=True)
-    ]
+    melodies = [melody for melody in (contour.melody_between(first, last) for first, last in parts) if melody]
+    means = [melody.mean for melody in melodies]
+    spreads = [float(np.log(max(melody.spread, SMALLEST_SPREAD) / 2.4)) for melody in melodies]
     levels = [
         contour.level_between(first, last, speech.active[first - speech.first : last - speech.first])
         for first, last in parts

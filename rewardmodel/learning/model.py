@@ -18,6 +18,7 @@ from rewardmodel.learning.loss import STARTING_THRESHOLDS
 
 LARGEST_DESCRIPTOR = 3.0  # in standard deviations; what lies further out says no more
 FIRST_GATE = 0.1  # frames and the look at other exchanges begin quiet: they have the most to learn by heart
+FIRST_PART = 0.0  # of each dimension in overall, before softplus: 0.69
 USER, REPLY = range(SIDES)
 
 
@@ -57,6 +58,9 @@ class RewardModel(nn.Module):
         self.between = IdealPoints(n_reply, 2 * config.context_width, config.ideals)
         self.mix = nn.Linear(2 * config.ideals + n_reply, config.width)
         self.heads = nn.Linear(config.width, len(config.dimensions))
+        self.parts = nn.Parameter(torch.full((len(config.dimensions) - 1,), FIRST_PART))
+        with torch.no_grad():  # at first overall is what the dimensions make it
+            self.heads.weight[-1] = 0.0
         steps = torch.diff(torch.tensor(STARTING_THRESHOLDS), prepend=torch.zeros(1))
         self.threshold_steps = nn.Parameter(torch.log(torch.expm1(steps)).repeat(len(config.dimensions), 1))
 
@@ -77,8 +81,17 @@ class RewardModel(nn.Module):
         mixed = self.mix(torch.cat([off, off_change, reply], dim=-1))  # (B, E, width)
         weight = batch.mask[..., None].to(mixed.dtype)
         pooled = (mixed * weight).sum(dim=1) / weight.sum(dim=1)  # (B, width): the mean over exchanges
-        scores: Tensor = self.heads(pooled)
-        return scores
+        return self._with_overall(self.heads(pooled))
+
+    def _with_overall(self, heads: Tensor) -> Tensor:
+        """(B, H): the last head, overall, is a weighted sum of the dimensions and what they leave over.
+
+        So a vote on a dimension teaches overall too, and the other way round: with few votes, worth as much as a third
+        more of them (docs/reward-model.md).
+        """
+        dimensions, rest = heads[:, :-1], heads[:, -1:]
+        parts = nn.functional.softplus(self.parts)
+        return torch.cat([dimensions, rest + (dimensions * parts).sum(dim=1, keepdim=True)], dim=1)
 
     def normalise(self, descriptors: Tensor) -> Tensor:
         """In standard deviations of the training dialogues, per side, within ± LARGEST_DESCRIPTOR; 0 where none are."""

@@ -37,12 +37,12 @@ class TrainingConfig:
     """One training run; saved in config.json beside the weights."""
 
     seed: int = 0
-    epochs: int = 30
+    epochs: int = 25
     batch: int = 64  # judgments a step, over all processes
-    learning_rate: float = 6e-3  # peak, after the warm-up
+    learning_rate: float = 1.5e-2  # peak, after the warm-up
     weight_decay: float = 2.0
-    descriptor_noise: float = 0.2  # in standard deviations
-    word_loss: float = 0.2  # share of words not heard in training
+    descriptor_noise: float = 0.1  # in standard deviations
+    word_loss: float = 0.3  # share of words not heard in training
     frame_noise: float = 0.3  # in 10 dB, per turn and channel
     centering: float = 0.01  # weight of the mean score's square
     checkpoint_steps: int = 100  # what a kill can cost

@@ -15,7 +15,7 @@ SECONDS_AT_LEAST = 15.0
 SECONDS_PER_AUDIO_HOUR = 45.0  # also of the snapshot that it is measured on
 SECONDS_PER_1000_JUDGMENTS = 15.0  # in DEFAULT_EPOCHS epochs
 SECONDS_PER_PROBED_DIALOGUE = 0.8
-DEFAULT_EPOCHS = 30  # what the program takes by itself
+DEFAULT_EPOCHS = 25  # what the program takes by itself
 MOST_PROBED = 48  # dialogues
 
 
