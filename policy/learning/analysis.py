@@ -5,8 +5,10 @@ An hour of raw analyses is 12 GB; coded it is 120 MB. The coding is WORLD's own:
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,8 @@ import pyworld
 
 from earshot.acoustics import vocoder
 from earshot.acoustics.vocoder import FRAME_SECONDS, Analysis, Prosody
-from policy.learning.bank import RATE, Bank, Phrase, Recording
+from policy.learning.bank import RATE, Bank, Phrase, Recording, load_bank
+from policy.learning.dying import die_with_parent
 
 ANALYSIS_VERSION = 1  # raise it whenever the coding changes: what an older one left on disk is not used
 ENVELOPE_SIZE = 80
@@ -89,6 +92,32 @@ class Analyses:
             return coded
         with np.load(path) as arrays:
             return CodedRecording(arrays["envelope"], arrays["aperiodicity"])
+
+
+@contextmanager
+def analysing_ahead(bank_folder: Path, cache_dir: Path | None) -> Iterator[None]:
+    """While the block lasts another process analyses the bank, so that the first words need not wait for it.
+
+    What it has finished by then is on disk; the rest is done by need, as without it. Nothing where there is no second
+    core or no folder to keep analyses in.
+    """
+    if cache_dir is None or (os.cpu_count() or 1) < 2:
+        yield
+        return
+    process = get_context("spawn").Process(target=_analyse_all, args=(bank_folder, cache_dir), daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
+
+
+def _analyse_all(bank_folder: Path, cache_dir: Path) -> None:
+    die_with_parent()
+    bank = load_bank(bank_folder)
+    recordings = {phrase.recording.path: phrase.recording for phrase in bank.phrases}
+    Analyses(bank, cache_dir).prepare(recordings.values())
 
 
 def code(recording: Recording) -> CodedRecording:

@@ -145,6 +145,12 @@ class Bank:
         raise ValueError(f"The bank has no text {text_id!r}; take an id from bank.json, such as {self._some_id!r}.")
 
     @property
+    def phrases(self) -> tuple[Phrase, ...]:
+        """All that was recorded: those of the texts, then the openers."""
+        openers = (opener for found in self.openers.values() for opener in found)
+        return (*(phrase for text in self.all_texts for phrase in text.phrases), *openers)
+
+    @property
     def voices(self) -> tuple[str, ...]:
         """Every voice, by name."""
         return tuple(sorted(self._phrases_by_voice))
@@ -168,9 +174,7 @@ class Bank:
     def content_hash(self) -> str:
         """SHA-256, in hex, over the name, length and bytes of the indexes, F0 tracks and sounds."""
         digest = hashlib.sha256()
-        spoken = [phrase for text in self.all_texts for phrase in text.phrases]
-        spoken += [phrase for phrases in self.openers.values() for phrase in phrases]
-        sounds = {path for phrase in spoken for path in (phrase.recording.path, phrase.recording.f0_path)}
+        sounds = {path for phrase in self.phrases for path in (phrase.recording.path, phrase.recording.f0_path)}
         indexes = {self.folder / "bank.json"} | ({self.folder / "openers.json"} if self.openers else set())
         for path in sorted(sounds | indexes):
             content = path.read_bytes()

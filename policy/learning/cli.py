@@ -10,8 +10,11 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from earshot.jobs.child import JobTakenOver
 
 WRONG, STOPPED = 2, 3
 
@@ -20,11 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its status."""
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from policy.learning import commands  # imports torch: --help need not wait for it
-    from policy.learning.resume import JobTakenOver
-
+    # They import torch: --help need not wait for it, nor `compare`, which needs none.
+    module = import_module(f"policy.learning.{'instruments' if options.command == 'compare' else 'commands'}")
     try:
-        return int(getattr(commands, f"run_{options.command}")(options))
+        return int(getattr(module, f"run_{options.command}")(options))
     except (ValueError, JobTakenOver) as error:
         print(error, file=sys.stderr)
         return WRONG

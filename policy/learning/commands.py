@@ -13,6 +13,7 @@ import torch
 
 from earshot.jobs.child import emit
 from policy.learning import distributed
+from policy.learning.analysis import analysing_ahead
 from policy.learning.bank import BANK, Bank, load_bank
 from policy.learning.checkpoint import content_hash, load_checkpoint
 from policy.learning.choosing import evaluation_scenarios, overlap_with, steering_scenarios, trained_on, training_texts
@@ -20,7 +21,6 @@ from policy.learning.cli import STOPPED, settings_of, write_report
 from policy.learning.evaluation import EvaluationConfig, Judges, Speakers, Truth, evaluate
 from policy.learning.hearing import RenderedSound, SurrogateSound, Workers
 from policy.learning.heldout import HeldOut
-from policy.learning.instruments import compare
 from policy.learning.reward import PreferenceReward, RewardModels
 from policy.learning.rounds import Practice, RoundConfig, train_round
 from policy.learning.sampling import sample, uniforms
@@ -75,7 +75,8 @@ def run_train(options: argparse.Namespace) -> int:
     with distributed.process_group():
         world = open_world(options)
         config = SupervisedConfig(**settings_of(options, SupervisedConfig))
-        result = train_supervised(config, options.out, world.draw("train"), world.encoder, world.bank.content_hash)
+        with analysing_ahead(world.bank.folder, options.cache if distributed.world() == 1 else None):
+            result = train_supervised(config, options.out, world.draw("train"), world.encoder, world.bank.content_hash)
         if distributed.rank() == 0:
             emit(progress=1.0, message="The supervised start is finished", result=result)
     return 0
@@ -190,15 +191,6 @@ def run_evaluate(options: argparse.Namespace) -> int:
     shown = ("kl_nats_per_token", "reward_before", "reward_after", "n_scenarios")
     gains = {name: report[name]["value"] for name in report if name.endswith("_gain_sd")}
     emit(progress=1.0, message="Evaluated", result={**{name: report[name] for name in shown}, **gains})
-    return 0
-
-
-def run_compare(options: argparse.Namespace) -> int:
-    """The sound of rollouts before and after, by the instruments declared in instruments.py."""
-    report = compare(options.before, options.after, _tell)
-    write_report(options.out, report)
-    broken = [name for name, told in report["instruments"].items() if told["holds"] is False]
-    emit(progress=1.0, message="Measured", result={"n_dialogues": report["n_dialogues"], "not_as_wanted": broken})
     return 0
 
 

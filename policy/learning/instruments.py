@@ -1,10 +1,11 @@
 """Instruments: what is measured on the sound of two sets of rollouts, before and after a round. See docs/policy.md.
 
-They share no code with what the reward model hears: F0 by DIO and StoneMask instead of YIN, loudness by BS.1770, gaps
-from the samples about each turn. What they are expected to show is declared here, before any run; a run may only be
-read against it. Word error comes from a recogniser outside (tests/benchmarks/rollout_sound.py).
+They share no code with the reward model's ears: F0 by DIO and StoneMask instead of YIN, loudness by BS.1770, gaps from
+the samples about each turn. What each is expected to show is declared here, before any run. Word error comes from a
+recogniser outside (tests/benchmarks/rollout_sound.py).
 """
 
+import argparse
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from earshot.acoustics.levels import count_clipped_runs, integrated_lufs, measur
 from earshot.acoustics.pitch import f0_contour
 from earshot.formats.dialogues import Dialogue, DialogueTurn
 from earshot.formats.manifest import Manifest, read_manifest
+from earshot.jobs.child import emit
+from policy.learning.cli import write_report
 from rewardmodel.learning.figures import Figure, jackknife_by_scenario, mean_by_scenario
 
 FRAME_SECONDS = 0.01
@@ -32,11 +35,18 @@ Samples = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
 
+# The reward model hears no absolute level and no clipping: these lie outside what it learns from, as word error does.
+# The others measure by other means what it hears too: they describe what changed, and warn of flat or hurried speech,
+# but what fools a reward model would show in some of them as success.
+MEASURE, DESCRIPTION = "instrument", "description"
+
+
 @dataclass(frozen=True)
 class Instrument:
     """One number per set of rollouts, with what it must do from before to after."""
 
     name: str
+    kind: str
     unit: str
     wanted: str  # for people
     holds: Callable[[float, float, Figure], bool]  # of (before, after, change)
@@ -51,15 +61,17 @@ def _surely_rises(before: float, after: float, change: Figure) -> bool:
 
 
 INSTRUMENTS = (
-    Instrument("loudness", "LUFS", "changes by at most 1 LU", _stays_within(1.0)),
-    Instrument("true_peak", "dBTP", "stays below −1", lambda before, after, change: after < -1.0),
-    Instrument("clipped_runs", "a dialogue", "stays 0", lambda before, after, change: after == 0),
-    Instrument("f0_range", "semitones", "keeps 80 % at least", lambda before, after, change: after >= 0.8 * before),
-    Instrument("gap", "ln s", "changes by at most 0.5", _stays_within(0.5)),
-    Instrument("seconds_per_word", "s", "changes by at most 0.1", _stays_within(0.1)),
-    Instrument("pitch_contrast", "semitones", "surely rises", _surely_rises),
-    Instrument("level_contrast", "LU", "surely rises", _surely_rises),
-    Instrument("gap_contrast", "ln s", "surely rises", _surely_rises),
+    Instrument("loudness", MEASURE, "LUFS", "changes by at most 1 LU", _stays_within(1.0)),
+    Instrument("true_peak", MEASURE, "dBTP", "stays below −1", lambda before, after, change: after < -1.0),
+    Instrument("clipped_runs", MEASURE, "a dialogue", "stays 0", lambda before, after, change: after == 0),
+    Instrument(
+        "f0_range", DESCRIPTION, "semitones", "keeps 80 % at least", lambda before, after, change: after >= 0.8 * before
+    ),
+    Instrument("gap", DESCRIPTION, "ln s", "changes by at most 0.5", _stays_within(0.5)),
+    Instrument("seconds_per_word", DESCRIPTION, "s", "changes by at most 0.1", _stays_within(0.1)),
+    Instrument("pitch_contrast", DESCRIPTION, "semitones", "surely rises", _surely_rises),
+    Instrument("level_contrast", DESCRIPTION, "LU", "surely rises", _surely_rises),
+    Instrument("gap_contrast", DESCRIPTION, "ln s", "surely rises", _surely_rises),
 )
 BY_NAME = {instrument.name: instrument for instrument in INSTRUMENTS}
 # Contrasts: replies to joy less replies to sadness; a fitting voice is higher and louder there, and answers sooner.
@@ -100,6 +112,15 @@ def compare(
     found = {name: _told(name, *_values(name, pairs)) for name in (*OF_DIALOGUES, *OF_TURNS)}
     found |= {name: _contrast(name, pairs) for name in CONTRASTS if _has_arcs(pairs)}
     return {"n_dialogues": len(pairs), "instruments": {name: found[name] for name in BY_NAME if name in found}}
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    """The command `compare`: here and not in commands.py, because it needs no torch."""
+    report = compare(options.before, options.after, lambda share, message: emit(progress=share, message=message))
+    write_report(options.out, report)
+    broken = [name for name, told in report["instruments"].items() if told["holds"] is False]
+    emit(progress=1.0, message="Measured", result={"n_dialogues": report["n_dialogues"], "not_as_wanted": broken})
+    return 0
 
 
 def measure_folder(
@@ -169,9 +190,9 @@ def _edges(sound: Samples, rate: int) -> tuple[float, float]:
     length = round(FRAME_SECONDS * rate)
     frames = sound[: len(sound) // length * length].reshape(-1, length).astype(np.float64)
     level = 10 * np.log10(np.maximum((frames**2).mean(axis=1), 1e-12))
-    loud = np.flatnonzero(level > np.percentile(level, 95) - SPEECH_BELOW_LOUD_DB) if len(level) else []
-    if not len(loud):
+    if not len(level):
         return 0.0, 0.0
+    loud = np.flatnonzero(level >= np.percentile(level, 95) - SPEECH_BELOW_LOUD_DB)
     return float(loud[0] * FRAME_SECONDS), float((len(level) - 1 - loud[-1]) * FRAME_SECONDS)
 
 
@@ -246,6 +267,7 @@ def _as_json(name: str, before: float | None, after: float | None, change: Figur
     instrument = BY_NAME[name]
     is_known = before is not None and after is not None and np.isfinite(before) and np.isfinite(after)
     return {
+        "kind": instrument.kind,
         "unit": instrument.unit,
         "wanted": instrument.wanted,
         "before": _rounded(before),

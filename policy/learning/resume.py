@@ -12,15 +12,11 @@ from typing import Any
 
 import torch
 
-from earshot.jobs.child import emit, still_mine
+from earshot.jobs.child import JobTakenOver, emit, still_mine
 from policy.learning import distributed
 from policy.learning.checkpoint import write_whole
 
 SETTINGS, STATE, METRICS = "settings.json", "state.pt", "metrics.jsonl"
-
-
-class JobTakenOver(RuntimeError):
-    """The job was given to another process while this one was working: nothing more may be written."""
 
 
 class RunFolder:

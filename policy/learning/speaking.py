@@ -4,13 +4,10 @@ Audio is named by the hash of all that it is made from. So a dialogue that stand
 that was cut off goes on with the first one that is missing.
 """
 
-import ctypes
 import hashlib
 import json
 import os
 import re
-import signal
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -26,6 +23,7 @@ from policy.learning.analysis import ANALYSIS_VERSION
 from policy.learning.bank import RATE, Bank, load_bank
 from policy.learning.codes import Codes
 from policy.learning.delivery import Planner
+from policy.learning.dying import die_with_parent
 from policy.learning.renderer import RENDERER_VERSION, Renderer
 from policy.learning.scenarios import LANGUAGE, PREFIX, Scenario, scenario_of
 
@@ -36,7 +34,6 @@ REASONING = {
     "worry": "The user is worried about it.",
     "anger": "The user is angry about it.",
 }
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Report = Callable[[float, str], None]
 
@@ -186,8 +183,7 @@ _worker: dict[str, Any] = {}  # of a rendering process: its bank and its rendere
 
 
 def _start_worker(folder: Path, cache_dir: Path | None) -> None:
-    if sys.platform == "linux":  # a killed parent leaves no process behind
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     bank = load_bank(folder)
     _worker.update(bank=bank, renderer=Renderer(bank, cache_dir))
 

@@ -59,7 +59,7 @@ class Measures:
                 table = json.loads(str(arrays["table"]))
             self._levels: dict[str, list[float]] = table["levels"]
         else:
-            phrases = _phrases(bank)
+            phrases = bank.phrases
             recordings = {phrase.recording.path.stem: phrase.recording for phrase in phrases}
             self._amplitudes = {name: _amplitudes(recording) for name, recording in recordings.items()}
             powers = {key(phrase): active_frame_powers(phrase.samples) for phrase in phrases}
@@ -98,13 +98,6 @@ class Measures:
 def key(phrase: Phrase) -> str:
     """Names the phrase within its bank."""
     return f"{phrase.recording.path.stem}@{phrase.start}"
-
-
-def _phrases(bank: Bank) -> list[Phrase]:
-    return [
-        *(phrase for text in bank.texts() for phrase in text.phrases),
-        *(opener for openers in bank.openers.values() for opener in openers),
-    ]
 
 
 def _amplitudes(recording: Recording) -> npt.NDArray[np.float32]:

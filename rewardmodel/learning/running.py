@@ -11,7 +11,7 @@ from torch import nn
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from earshot.jobs.child import still_mine
+from earshot.jobs.child import JobTakenOver, still_mine
 from rewardmodel.learning.checkpoint import sync_file
 from rewardmodel.learning.distributed import backend, first_process_says, is_first_process, process_count, report
 from rewardmodel.learning.examples import Collator, Noise, TrainingSequence
@@ -37,10 +37,6 @@ class Schedule:
     weight_decay: float
     checkpoint_steps: int
     seed: int
-
-
-class JobTakenOver(RuntimeError):
-    """The job was given to another worker: nothing more may be written."""
 
 
 def run_trainer(

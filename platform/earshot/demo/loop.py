@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.management import call_command
+from django.core.management.base import BaseCommand
 
 from earshot.demo import seeding
+from earshot.jobs import following
 from earshot.jobs.models import Job
 
 ALL_SEATS = 1_000_000  # simulated raters stop when no seat is left
@@ -33,7 +35,8 @@ class LoopPlan:
     seed: int = 1
     scenarios_per_text: int = 2  # of each of the training texts
     held_out_per_text: int = 2  # of the texts held apart
-    samples: int = 4  # dialogues of a scenario, all compared with each other
+    samples: int = 6  # dialogues of a scenario to learn from, all compared with each other
+    held_out_samples: int = 4
     overlap: int = 1  # votes on each of their pairs: for learning, another pair tells more than another vote
     held_out_overlap: int = 3  # votes on each held-out pair: without several, no ceiling can be told
     steps: int = 40  # of the policy's update
@@ -57,9 +60,16 @@ class Loop:
         """
         self.by = seeding.seed_people()["admin"]
         policy = self.start_policy()
-        learning = self.speak(policy, "train", self.plan.scenarios_per_text, self.plan.overlap)
-        held_out = self.speak(policy, "held_out", self.plan.held_out_per_text, self.plan.held_out_overlap)
-        judged = [self.judge(study) for study in (learning, held_out)]
+        plan = self.plan
+        speech = self.ask_to_speak(policy, "train", plan.scenarios_per_text, plan.samples, plan.overlap)
+        learning = self.study_of(speech)
+        # The worker goes on to the next words while raters judge the first.
+        speech = self.ask_to_speak(
+            policy, "held_out", plan.held_out_per_text, plan.held_out_samples, plan.held_out_overlap
+        )
+        judged = [self.judge(learning)]
+        held_out = self.study_of(speech)
+        judged.append(self.judge(held_out))
         model = self.train_reward_model(*(self.make_snapshot(study) for study in (learning, held_out)))
         new_study = self.update(policy, model)
         self.judge(new_study)
@@ -77,22 +87,26 @@ class Loop:
         job = self.wait_for("make_policy", REFERENCE, seed=self.plan.seed)
         return self.number(job, "policy")
 
-    def speak(self, policy: int, part: str, per_text: int, overlap: int) -> int:
-        """The policy speaks scenarios of one part of the texts. Returns the study of all pairs of them."""
+    def ask_to_speak(self, policy: int, part: str, per_text: int, samples: int, overlap: int) -> Job:
+        """Have the worker let the policy speak scenarios of one part of the texts, and open a study of all pairs."""
         words = {"train": "the scenarios to learn from", "held_out": "scenarios of texts held apart"}[part]
         self.say(f"The policy speaks {words}; they are imported and paired")
-        job = self.wait_for(
+        return self.ask_for(
             "speak_policy",
             policy,
             part=part,
             per_text=per_text,
-            samples=self.plan.samples,
+            samples=samples,
             seed=self.plan.seed,
             study=f"Practice, {words}",
             overlap=overlap,
             simulated=True,
             start=True,
         )
+
+    def study_of(self, speech: Job) -> int:
+        """Wait until all is spoken, imported and paired. Returns the study's number."""
+        job = self.finish(speech)
         self.require(job.result.get("dialogues", 0) > 0, "The policy spoke no dialogue.")
         return self.number(job, "study")
 
@@ -163,11 +177,20 @@ class Loop:
 
     def wait_for(self, command: str, *arguments: Any, **options: Any) -> Job:
         """Run a command that hands a job to the worker, with its progress; the job when it has succeeded."""
+        return self.finish(self.ask_for(command, *arguments, **options))
+
+    def ask_for(self, command: str, *arguments: Any, **options: Any) -> Job:
+        """Run a command that hands a job to the worker; the job, which may still wait."""
         known = set(Job.objects.values_list("pk", flat=True))
-        call_command(command, *arguments, wait=True, by=self.by, stdout=io.StringIO(), **options)
+        call_command(command, *arguments, by=self.by, stdout=io.StringIO(), **options)
         job = Job.objects.exclude(pk__in=known).order_by("created_at").first()
-        if job is None or job.state != Job.State.SUCCEEDED:
-            raise StepFailed(f"{command} left no job that succeeded.")
+        if job is None:
+            raise StepFailed(f"{command} left no job.")
+        return job
+
+    def finish(self, job: Job) -> Job:
+        """Show the job's progress to its end. Raises CommandError, unless it succeeded."""
+        following.follow(BaseCommand(), job)
         return job
 
     def number(self, job: Job, name: str) -> int:

@@ -143,13 +143,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the loop once. 0: every step really did its work. 1: not, and the last words say why."""
     parser = argparse.ArgumentParser(prog="make loop", description="Close the loop once, on a scratch database.")
     parser.add_argument("--seed", type=int, default=1, help="of dialogues, votes and training (1)")
+    parser.add_argument("--steps", type=int, help="of the policy's update; as many as fit six minutes if left out")
     chosen = parser.parse_args(arguments)
+    passed_on = ["--seed", str(chosen.seed), *(["--steps", str(chosen.steps)] if chosen.steps is not None else [])]
     project = Path(__file__).resolve().parents[3]
     for name in SERVERS:
         os.environ.pop(name, None)
     try:
         plan = read_plan(project, os.environ)
-        loop = LoopSupervisor(plan, ProgressLine(sys.stderr), ["--seed", str(chosen.seed)])
+        loop = LoopSupervisor(plan, ProgressLine(sys.stderr), passed_on)
     except SetupError as error:
         print(f"earshot: {error}", file=sys.stderr)
         return 1

@@ -27,6 +27,10 @@ ANSWER_SECONDS = 120.0  # a worker whose database is away for longer has lost th
 YES = b"y"
 
 
+class JobTakenOver(RuntimeError):
+    """The job was given to another worker: nothing more may be written. For programs to raise after `still_mine`."""
+
+
 def emit(
     *,
     progress: float | None = None,

@@ -7,7 +7,7 @@ from earshot.jobs.models import Job, JobLogLine, JobMetric
 LOG_TAIL_LINES = 200
 MOST_MAIN_CURVES = 6
 FIRST_CURVES = (
-    *("loss", "accuracy", "validation_loss", "validation_accuracy"),
+    *("loss", "accuracy", "held_out_accuracy"),
     *("reward", "held_out_reward", "kl_nats_per_token", "entropy", "plan_accuracy"),
 )
 MOST_POINTS = 2000  # of one curve on the page; a longer one is thinned evenly, its last point always kept
