@@ -68,3 +68,26 @@ def test_the_report_says_that_the_votes_are_simulated_and_gives_the_figures():
 
 def test_a_ceiling_that_cannot_be_told_is_left_out_of_the_report():
     assert "ceiling" not in report_of(FIGURES | {"rm_ceiling": None})
+
+
+def test_the_report_tells_the_gain_in_the_hidden_truth():
+    assert "-11.57 → -8.16 logits, +1.62 sd; 54 votes" in report_of(FIGURES | {"truth_gain_sd": 1.6224})
+
+
+def test_a_round_that_a_guard_stopped_is_a_failure(loop, monkeypatch):
+    figures = {"reward_before": 0.0, "reward_after": 1.0, "reward_gain_sd": 1.0, "kl_nats_per_token": 0.05}
+    stopped = {"policy": 2, "study": 3, "stopped": "Stopped at step 10. Guard entropy: …", **figures}
+    monkeypatch.setattr(loop, "wait_for", lambda *arguments, **options: Job(title="Round", result=stopped))
+
+    with pytest.raises(StepFailed, match=r"A guard ended the update early\. Stopped at step 10\. Guard entropy"):
+        loop.update(policy=1, model=1)
+
+
+def test_the_loop_keeps_the_gains_that_the_round_tells(loop, monkeypatch):
+    figures = {"reward_before": 0.0, "reward_after": 1.0, "reward_gain_sd": 1.2, "kl_nats_per_token": 0.05}
+    result = {"policy": 2, "study": 3, "stopped": "", "truth_gain_sd": 1.5, **figures}
+    monkeypatch.setattr(loop, "wait_for", lambda *arguments, **options: Job(title="Round", result=result))
+
+    assert loop.update(policy=1, model=1) == 3
+
+    assert loop.figures == {**figures, "truth_gain_sd": 1.5}

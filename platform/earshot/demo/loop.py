@@ -160,6 +160,11 @@ class Loop:
         for figure in ("reward_before", "reward_after", "reward_gain_sd", "kl_nats_per_token"):
             self.figures[figure] = job.result.get(figure)
             self.require(self.figures[figure] is not None, f"The round does not tell its {figure}.")
+        stopped = job.result.get("stopped")
+        self.require(not stopped, f"A guard ended the update early. {stopped}")
+        for figure in ("held_out_gain_sd", "truth_gain_sd"):
+            if figure in job.result:
+                self.figures[figure] = job.result[figure]
         self.require(self.figures["kl_nats_per_token"] > 0, "The policy did not move away from its reference.")
         self.require(
             self.figures["reward_after"] > self.figures["reward_before"], "The reward did not rise on held-out texts."
@@ -217,7 +222,8 @@ def report_of(figures: dict[str, Any]) -> str:
     """The loop's figures for people."""
     accuracy, ceiling = figures["rm_accuracy"], figures["rm_ceiling"]
     known = f" of a ceiling of {ceiling:.3f}" if ceiling is not None else ""
-    utility = figures["true_utility"]
+    utility, truth = figures["true_utility"], figures.get("truth_gain_sd")
+    gained = f", {truth:+.2f} sd" if truth is not None else ""
     return "\n".join(
         [
             "",
@@ -226,7 +232,7 @@ def report_of(figures: dict[str, Any]) -> str:
             f"  reward model   predicts {accuracy:.3f} of the decided votes on texts held apart{known}",
             f"  policy         reward {figures['reward_before']:.3f} → {figures['reward_after']:.3f}, "
             f"{figures['reward_gain_sd']:+.2f} sd at {figures['kl_nats_per_token']:.3f} nats per token",
-            f"  hidden truth   {utility[REFERENCE]:+.2f} → {utility[UPDATED]:+.2f} logits; "
+            f"  hidden truth   {utility[REFERENCE]:+.2f} → {utility[UPDATED]:+.2f} logits{gained}; "
             f"{figures['new_wins']} votes for the new policy, {figures['reference_wins']} for the reference, "
             f"on {figures['new_pairs']} pairs",
             f"  time           {figures['seconds']} s",
