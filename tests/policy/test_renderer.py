@@ -1,9 +1,12 @@
 """The renderer: what is planned is what sounds, measured on the audio."""
 
+import multiprocessing
+
 import numpy as np
 import pytest
 
 from earshot.acoustics.vocoder import Prosody, estimate_f0
+from policy.learning.analysis import analysing_ahead, code
 from policy.learning.bank import RATE, active_frame_powers
 from policy.learning.codes import BREAK_SECONDS, GAP_SECONDS, neutral_codes, random_codes
 from policy.learning.delivery import SEMITONES, Planner
@@ -11,6 +14,7 @@ from policy.learning.renderer import Renderer
 from policy.learning.scenarios import EMOTIONS
 from policy.learning.voices import Measures
 from tests.policy.practice import scenario, small_bank
+from tests.servers import wait_until
 
 ENERGY = 3  # its place among a phrase's codes
 
@@ -152,3 +156,30 @@ def test_pace_is_kept_by_the_plan_and_the_vocoder_alike(planner):
 
     assert [spoken.prosody.pause_ratio for spoken in planner.plan(one, codes).phrases] == [1.0] * 8
     assert planner.plan(one, codes).phrases[0].prosody == Prosody(3.0, np.exp(-0.4), np.exp(0.18), -2.0)
+
+
+def test_another_process_analyses_the_bank_ahead_and_ends_with_the_block(tmp_path):
+    bank = small_bank()
+    wanted = {phrase.recording.path.stem for phrase in bank.phrases}
+
+    with analysing_ahead(bank.folder, tmp_path):
+        (helper,) = multiprocessing.active_children()
+        wait_until(lambda: {path.stem for path in tmp_path.glob("analysis-*/*.npz")} == wanted, "the analyses", 60)
+
+    assert not helper.is_alive()
+    recording = bank.phrases[0].recording
+    with np.load(next(tmp_path.glob(f"analysis-*/{recording.path.stem}.npz"))) as kept:
+        assert np.array_equal(kept["envelope"], code(recording).envelope)
+
+
+def test_analysing_ahead_that_is_cut_short_leaves_whole_files_alone(tmp_path):
+    with analysing_ahead(small_bank().folder, tmp_path):
+        pass
+
+    assert multiprocessing.active_children() == []
+    assert list(tmp_path.glob("analysis-*/*.npz")) == []
+
+
+def test_nothing_is_analysed_ahead_where_nothing_is_kept():
+    with analysing_ahead(small_bank().folder, None):
+        assert multiprocessing.active_children() == []
