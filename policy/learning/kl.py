@@ -20,7 +20,7 @@ from policy.learning.stream import Prompts, is_plan
 SMOOTHING = 0.6  # of a new slope in the running mean
 AIM = 0.85  # of the target: what is measured scatters, and the target is a ceiling
 FASTEST = 0.35  # ln of the largest change of the weight by one measurement
-EAGER_UP, EAGER_DOWN = 1.2, 0.35  # ln of the weight, per unit of relative error: it comes down slowly
+EAGER_UP, EAGER_DOWN = 0.8, 1.0  # ln of the weight, per unit of relative error
 LIGHTEST, HEAVIEST = 0.03, 3.0
 
 

@@ -39,7 +39,7 @@ class LoopPlan:
     held_out_samples: int = 4
     overlap: int = 1  # votes on each of their pairs: for learning, another pair tells more than another vote
     held_out_overlap: int = 3  # votes on each held-out pair: without several, no ceiling can be told
-    steps: int = 40  # of the policy's update
+    steps: int = 45  # of the policy's update
     round_overlap: int = 3  # votes on each pair of new against reference
 
 
