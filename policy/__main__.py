@@ -1,4 +1,4 @@
-"""python -m policy train | round | speak | evaluate. See docs/policy.md."""
+"""python -m policy train | round | speak | evaluate | compare. See docs/policy.md."""
 
 import sys
 

@@ -57,6 +57,8 @@ class RoundReport:
     rival: Rival | None
     plan: str  # how often the plan is right, before and after
     n_scenarios: int | None
+    n_known_texts: int  # of these scenarios, whose words a reward model was trained on in other scenarios
+    n_texts: int | None
     picture: dict[str, Any] | None
     stopped_by: str  # the guard that ended the update early
 
@@ -92,6 +94,8 @@ def read_report(round: Round) -> RoundReport | None:
         rival=Rival.read(told.get("best_of_n") or {}),
         plan=_plan(told.get("plan_accuracy") or {}),
         n_scenarios=told.get("n_scenarios"),
+        n_known_texts=told.get("texts_trained_on", 0),
+        n_texts=told.get("n_texts"),
         picture=_picture(told),
         stopped_by=str(told.get("stopped_by") or ""),
     )

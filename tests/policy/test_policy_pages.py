@@ -204,6 +204,16 @@ def test_truth_stands_beside_reward_for_the_policy_and_for_its_rival(client, adm
     ]
 
 
+def test_the_page_says_in_how_many_texts_a_reward_model_knew_the_words(client, admin):
+    round = finished_round()
+    known = "A reward model learned from other scenarios of 10 of the 10 texts"
+    assert known not in words(client.get(round.get_absolute_url()))
+
+    Round.objects.filter(pk=round.pk).update(report=REPORT | {"n_texts": 10, "texts_trained_on": 10})
+
+    assert known in words(client.get(round.get_absolute_url()))
+
+
 def test_the_list_shows_truth_where_raters_are_simulated_and_nowhere_else(client, admin):
     of_people = finished_round()
     assert "Truth gain" not in words(client.get(reverse("policy:rounds")))
