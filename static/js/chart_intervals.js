@@ -2,6 +2,7 @@
 
 const NS = "http://www.w3.org/2000/svg";
 const ROW = 36;
+const LETTER = 7; // pixels of our small text, amply
 
 function make(name, attributes = {}, text = "") {
   const element = document.createElementNS(NS, name);
@@ -26,13 +27,17 @@ const fitted = (label, room) => {
   return label.length <= most ? label : `${label.slice(0, Math.ceil(most / 2) - 1)}…${label.slice(-Math.floor(most / 2))}`;
 };
 const twoDigits = (value) => value.toFixed(2).replace("-", "−");
+const numbersOf = (row) => `${twoDigits(row.estimate)} [${twoDigits(row.low)}, ${twoDigits(row.high)}]`;
+/** Pixels that the longest of these texts may need; 0 if all are empty. */
+const roomFor = (texts) => LETTER * Math.max(...texts.map((text) => text.length));
 
 /** Draw `data` (kind "interval") into `plot`, replacing what was there. */
 export function drawIntervals(plot, data, figure) {
   const width = Math.max(240, plot.clientWidth);
   const narrow = width < 520;
-  const left = narrow ? 8 : Math.min(200, width * 0.3);
-  const right = narrow ? 8 : 204;
+  const notes = roomFor(data.rows.map((row) => row.note ?? ""));
+  const left = narrow ? 8 : Math.min(roomFor(data.rows.map((row) => row.label)) + 16, width * 0.3);
+  const right = narrow ? 8 : 12 + roomFor(data.rows.map(numbersOf)) + (notes && notes + 12);
   const rowHeight = narrow ? 52 : ROW;
   const top = 20;
   const height = top + data.rows.length * rowHeight + 44;
@@ -63,7 +68,7 @@ function drawScale(svg, data, { x, low, high, top, bottom, width, left, right })
 
 function drawRow(svg, row, { x, narrow, width, left, right, middle }) {
   const side = row.side ? ` side-${row.side}` : "";
-  const numbers = `${twoDigits(row.estimate)} [${twoDigits(row.low)}, ${twoDigits(row.high)}]`;
+  const numbers = numbersOf(row);
   if (narrow) {
     svg.append(make("text", { x: 0, y: middle - 16 }, fitted(row.label, width - 140)));
     svg.append(make("text", { class: "quiet", x: width, y: middle - 16, "text-anchor": "end" }, numbers));
