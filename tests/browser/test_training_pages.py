@@ -56,6 +56,26 @@ def test_pages_of_a_finished_round_fit_and_pass_axe(page_of, admin, finished, wi
         sound(page, width)
 
 
+OVERLAPPING = """() => {
+    const boxes = [...document.querySelectorAll("#accuracy svg text")].map((text) => [text.textContent, text.getBoundingClientRect()]);
+    const meet = (one, other) => one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+    return boxes.flatMap(([name, one], place) =>
+        boxes.slice(place + 1).filter(([, other]) => meet(one, other)).map(([other]) => `${name} / ${other}`));
+}"""  # noqa: E501
+
+
+@pytest.mark.parametrize("width", [1440, 900])
+def test_words_and_numbers_of_an_interval_plot_do_not_overlap(page_of, admin, width):
+    model = make_reward_model()
+    page = page_of(admin, width=width)
+
+    page.goto(model.get_absolute_url())
+    page.locator("#accuracy svg").wait_for()
+
+    assert "best possible" in page.locator("#accuracy svg").text_content()
+    assert page.evaluate(OVERLAPPING) == []
+
+
 def test_new_and_reference_are_heard_side_by_side_one_at_a_time(page_of, admin, finished):
     page = page_of(admin)
     page.goto(finished.get_absolute_url())
