@@ -102,7 +102,7 @@ def _add_evaluate(commands: Any) -> None:
         "--reward-model", type=Path, required=True, action="append", help="may be given several times"
     )
     evaluate.add_argument("--held-out-reward-model", type=Path, help="one that gave no reward")
-    evaluate.add_argument("--rollouts", type=int, default=8, help="of each scenario by the new policy")
+    evaluate.add_argument("--rollouts", type=int, default=4, help="of each scenario by the new policy")
     evaluate.add_argument("--references", type=int, default=8, help="of each scenario by the reference, at least 8")
     evaluate.add_argument("--no-best-of", action="store_true", help="leave best-of-n at equal divergence out")
     evaluate.add_argument("--truth", help="module:function of (delivery, arc), where raters are simulated")

@@ -45,7 +45,7 @@ class EvaluationConfig:
     """How much is spoken."""
 
     seed: int = 0
-    rollouts: int = 8  # of each scenario by the new policy
+    rollouts: int = 4  # of each scenario by the new policy
     references: int = 8  # of each scenario by the reference; its spread is the unit
     best_of: bool = True  # whether to try best-of-n from the reference at equal divergence
     best_of_scenarios: int = 10  # that it is tried on

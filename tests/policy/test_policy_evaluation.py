@@ -114,5 +114,5 @@ def test_best_of_n_has_the_policys_divergence():
 
 
 def test_fewer_than_eight_references_are_refused():
-    with pytest.raises(ValueError, match=r"4 reference replies and 8 new ones .* take at least 8 and 1"):
+    with pytest.raises(ValueError, match=r"4 reference replies and 4 new ones .* take at least 8 and 1"):
         EvaluationConfig(references=4)

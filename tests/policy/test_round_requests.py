@@ -103,7 +103,7 @@ def test_the_estimate_of_a_round_counts_pairs_votes_and_listening():
     n_texts = estimates.n_texts("held_out")
     assert (estimate.n_scenarios, estimate.n_pairs, estimate.n_votes) == (2 * n_texts, 2 * n_texts, 6 * n_texts)
     assert estimate.listening_hours == pytest.approx(6 * n_texts * 50 / 3600)
-    spoken, evaluated = 4 * n_texts, 2 * n_texts * 16
+    spoken, evaluated = 4 * n_texts, 2 * n_texts * 12
     assert estimate.seconds == pytest.approx(40 + 30 * 1.2 + evaluated * 0.2 + spoken * 0.5)
     assert "no round was done here yet" in estimate.basis
 
@@ -113,9 +113,9 @@ def test_speaking_and_evaluating_much_takes_long_whatever_the_steps():
     many = estimates.estimate_round(RoundPlan(system="x", steps=60, per_text=64, samples=64))
 
     n_scenarios = 64 * estimates.n_texts("held_out")
-    assert many.seconds == pytest.approx(40 + 60 * 1.2 + n_scenarios * (16 * 0.2 + 2 * 64 * 0.5))
+    assert many.seconds == pytest.approx(40 + 60 * 1.2 + n_scenarios * (12 * 0.2 + 2 * 64 * 0.5))
     assert many.seconds > 100 * few.seconds
-    assert (few.time_words, many.time_words) == ("4 minutes", "12.0 hours")
+    assert (few.time_words, many.time_words) == ("3 minutes", "11.8 hours")
 
 
 def test_the_rule_knows_how_many_replies_an_evaluation_speaks():
@@ -129,7 +129,7 @@ def test_earlier_rounds_tell_the_pace_of_this_machine_by_what_they_were_asked_fo
     stated = estimates.estimate_round(plan).seconds
     round = make_round(steps=600)
     take_time(round, seconds=10)
-    its_rule = 40 + 600 * 1.2 + 20 * 16 * 0.2 + 20 * 2 * 0.5  # its report tells 20 scenarios
+    its_rule = 40 + 600 * 1.2 + 20 * 12 * 0.2 + 20 * 2 * 0.5  # its report tells 20 scenarios
 
     estimate = estimates.estimate_round(plan)
 

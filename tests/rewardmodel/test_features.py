@@ -10,8 +10,8 @@ from rewardmodel.learning.descriptors import (
     _loud,
     _mean,
     _median,
-    _spread,
     find_break,
+    melody_of,
 )
 from rewardmodel.learning.features import (
     FRAME_CHANNELS,
@@ -148,7 +148,23 @@ def test_quick_figures_are_numpys_to_the_bit():
         assert _loud(energy) == np.percentile(energy, 90)
         assert _median(tones) == np.median(tones)
         assert _mean(tones) == tones.mean()
-        assert _spread(tones, _mean(tones)) == tones.std()
+
+
+def test_a_weak_frame_counts_for_its_amplitude():
+    tones, amplitudes = np.array([0.0, 4.0, 12.0]), np.array([3.0, 1.0, 0.0])
+
+    melody = melody_of(tones, amplitudes)
+
+    assert melody.mean == 1.0
+    assert melody.spread == pytest.approx(np.sqrt((3 * 1 + 1 * 9) / 4))
+
+
+def test_equal_amplitudes_give_the_plain_mean_and_standard_deviation():
+    tones = np.random.default_rng(0).normal(5, 3, 50)
+
+    melody = melody_of(tones, np.full(50, 0.02))
+
+    assert (melody.mean, melody.spread) == (pytest.approx(tones.mean()), pytest.approx(tones.std()))
 
 
 def test_silence_counted_into_a_turn_is_not_speech():

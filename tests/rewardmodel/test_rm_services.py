@@ -58,7 +58,7 @@ def test_the_estimate_grows_with_epochs_probes_and_the_sound_of_what_it_is_measu
     snapshot, apart = make_small_snapshot(), make_small_snapshot()  # 120 judgments, 6 dialogues, 3 hours each
 
     plain = services.estimate_run(snapshot, probes=False)
-    longer = services.estimate_run(snapshot, probes=False, epochs=300)
+    longer = services.estimate_run(snapshot, probes=False, epochs=250)
     probed = services.estimate_run(snapshot)
     measured = services.estimate_run(snapshot, probes=False, evaluate_on=apart)
 
@@ -88,7 +88,7 @@ def test_the_estimate_goes_by_the_last_trainings_when_there_are_any():
 
 def test_earlier_trainings_tell_the_pace_of_this_machine_by_what_they_were_asked_for():
     snapshot = make_small_snapshot()
-    train_in(snapshot, 10, parameters={"seed": 1, "epochs": 3000, "probes": False})
+    train_in(snapshot, 10, parameters={"seed": 1, "epochs": 2500, "probes": False})
     stated = 15 + 3 * 45 + 0.12 * 1500
 
     estimate = services.estimate_run(snapshot, probes=False)

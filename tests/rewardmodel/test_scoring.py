@@ -1,15 +1,18 @@
 """Scores, the folder of a reward model, and the command line."""
 
 import json
+import math
 import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from earshot.formats.manifest import Dialogue, DialogueTurn, Scenario, ScenarioTurn, write_manifest
 from rewardmodel.learning import evaluation, probes
 from rewardmodel.learning.commands import main
 from rewardmodel.learning.features import TurnInput, frames_of, turn_features
+from rewardmodel.learning.model import RewardModel, RewardModelConfig
 from rewardmodel.learning.scoring import load_reward_model
 from rewardmodel.learning.sounds import frames_of_file
 from tests.rewardmodel.synthetic import Manner, dialogue_of, flac_of, write_synthetic_snapshot
@@ -191,3 +194,14 @@ def test_the_command_line_writes_scores_and_reports(trained, higher_is_better, t
     assert json.loads((model / "report.json").read_text())["split"] == "held-out"
     said = [json.loads(each) for each in capfd.readouterr().out.splitlines()]
     assert said[-1]["result"]["heads"]["overall"]["accuracy"]["value"] > 0.8
+
+
+def test_overall_is_at_first_what_the_dimensions_make_it_and_then_its_own_share_too():
+    model = RewardModel(RewardModelConfig(("prosody", "immersion", "overall")))
+    heads = torch.tensor([[1.0, -2.0, 0.5]])
+
+    scores = model._with_overall(heads)
+
+    part = math.log(2)  # softplus of 0
+    assert scores[0].tolist() == pytest.approx([1.0, -2.0, 0.5 + part * (1.0 - 2.0)])
+    assert model.heads.weight[-1].abs().max().item() == 0.0
