@@ -86,8 +86,8 @@ class RewardModel(nn.Module):
     def _with_overall(self, heads: Tensor) -> Tensor:
         """(B, H): the last head, overall, is a weighted sum of the dimensions and what they leave over.
 
-        So a vote on a dimension teaches overall too, and the other way round: with few votes, worth as much as a third
-        more of them (docs/reward-model.md).
+        So a vote on a dimension teaches overall too, and the other way round: a point of accuracy with few votes
+        (docs/reward-model.md).
         """
         dimensions, rest = heads[:, :-1], heads[:, -1:]
         parts = nn.functional.softplus(self.parts)
