@@ -6,7 +6,7 @@ FOLDER is the scratch folder of a finished `make loop`. Its policies and reward 
 - both policies speak, and their sound is measured by the instruments of policy/learning/instruments.py;
 - word error, new against reference, by a recogniser (--transcriber PYTHON SCRIPT: reads sounds, writes JSON lines with
   `file` and `text`);
-- the same round is run against reward models of shuffled labels (--shuffles).
+- the round is run against reward models of shuffled labels, without the verifiable reward (--shuffles).
 The last line of output is one JSON object. All votes are simulated.
 """
 
@@ -183,18 +183,19 @@ def word_errors(said: str, heard: str) -> int:
 
 
 def control(seed: int, found: dict[str, Path], options: argparse.Namespace) -> dict[str, Any]:
-    """The same round against a reward model whose votes were dealt to other pairs; judged by the real one, too."""
-    folder = options.out / f"shuffle-{seed}"
+    """The round against a reward model whose votes were dealt to other pairs; judged by the real one, too.
+
+    Without the verifiable reward: a plan that is right more often makes fitting codes likelier, whatever the votes say.
+    """
+    folder = options.out / f"control-{seed}"
     if not (folder / "model" / "config.json").exists():
         learn("rewardmodel", "train", found["snapshot"], "--split", "all", "--shuffle-labels", seed, "--seed", seed,
               "--out", folder / "model", "--cache", options.out / "cache")  # fmt: skip
     if not (folder / "new" / "lineage.json").exists():
         learn("policy", "round", "--policy", found["start"], "--reward-model", folder / "model", "--seed", seed,
-              "--steps", options.steps, "--out", folder / "new")  # fmt: skip
+              "--steps", options.steps, "--plan-weight", 0, "--out", folder / "new")  # fmt: skip
     models = [folder / "model"]
-    return evaluated(
-        folder / "new", found, models, found["reward_model"], folder / "report.json", "--no-best-of"
-    )  # fmt: skip
+    return evaluated(folder / "new", found, models, found["reward_model"], folder / "report.json", "--no-best-of")
 
 
 if __name__ == "__main__":
