@@ -87,9 +87,9 @@ def test_dialogues_are_brought_to_the_models_device():
     assert {each.device.type for each in (heard.frames, heard.descriptors, heard.words, heard.mask)} == {"meta"}
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_model_on_a_gpu_is_watched():
-    assert live_accuracy(Known("cuda"), watched_dialogues([2.0, 1.0], [1])) == 1.0
+@pytest.mark.parametrize("device", ["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
+def test_a_model_is_watched_on_any_device_there_is(device):
+    assert live_accuracy(Known(device), watched_dialogues([2.0, 1.0], [1])) == 1.0
 
 
 def test_watching_leaves_a_model_that_trains_in_training():
