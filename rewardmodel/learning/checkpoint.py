@@ -17,7 +17,7 @@ from rewardmodel.learning.features import FEATURE_VERSION
 from rewardmodel.learning.model import RewardModel, RewardModelConfig
 
 FORMAT = "earshot-reward-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: melody weighted by amplitude, overall made of the dimensions; models of 1 would score wrongly
 WEIGHTS_FILE, CONFIG_FILE, REPORT_FILE = "model.safetensors", "config.json", "report.json"
 SOURCES = ("rewardmodel.learning", "earshot.acoustics")  # what hears and learns
 

@@ -205,3 +205,12 @@ def test_overall_is_at_first_what_the_dimensions_make_it_and_then_its_own_share_
     part = math.log(2)  # softplus of 0
     assert scores[0].tolist() == pytest.approx([1.0, -2.0, 0.5 + part * (1.0 - 2.0)])
     assert model.heads.weight[-1].abs().max().item() == 0.0
+
+
+def test_a_model_of_the_descriptors_of_before_is_refused_and_not_scored_wrongly(tmp_path, trained):
+    shutil.copytree(trained, tmp_path / "old")
+    config = json.loads((tmp_path / "old" / "config.json").read_text())
+    (tmp_path / "old" / "config.json").write_text(json.dumps(config | {"format_version": 1}))
+
+    with pytest.raises(ValueError, match="Train it again"):
+        load_reward_model(tmp_path / "old")
