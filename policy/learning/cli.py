@@ -105,6 +105,7 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.add_argument("--rollouts", type=int, default=4, help="of each scenario by the new policy")
     evaluate.add_argument("--references", type=int, default=8, help="of each scenario by the reference, at least 8")
     evaluate.add_argument("--no-best-of", action="store_true", help="leave best-of-n at equal divergence out")
+    evaluate.add_argument("--rival-scenarios", type=int, default=10, help="spoken by the untrained rivals")
     evaluate.add_argument("--truth", help="module:function of (delivery, arc), where raters are simulated")
     evaluate.add_argument("--out", type=Path, required=True, help="file for the report")
     evaluate.add_argument(

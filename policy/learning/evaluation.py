@@ -2,7 +2,8 @@
 
 Gains are in units of the reference's within-scenario standard deviation, paired by scenario, with an interval that
 takes the scenarios of one text to hang together. Beside them: the divergence, the plan's accuracy, what the guards
-measure, the best of n reference replies at the same divergence, and a hidden truth where the caller has one.
+measure, a hidden truth where the caller has one, and two rivals that need no training: the best of n reference replies
+at the same divergence, and the reference at the temperature that gives it the new policy's entropy.
 """
 
 import math
@@ -20,6 +21,7 @@ from policy.learning.model import ProsodyPolicy
 from policy.learning.reward import OVERALL, Reply, Sound
 from policy.learning.sampling import Sampled, sample, uniforms
 from policy.learning.scenarios import Scenario
+from policy.learning.sharpening import sharpened, temperature_for
 from policy.learning.stream import GENERATED, PromptEncoder, Prompts
 from rewardmodel.learning.figures import mean_by_scenario
 from rewardmodel.learning.scoring import LoadedRewardModel
@@ -48,7 +50,7 @@ class EvaluationConfig:
     rollouts: int = 4  # of each scenario by the new policy
     references: int = 8  # of each scenario by the reference; its spread is the unit
     best_of: bool = True  # whether to try best-of-n from the reference at equal divergence
-    best_of_scenarios: int = 10  # that it is tried on
+    rival_scenarios: int = 10  # that the rivals are tried on
 
     def __post_init__(self) -> None:
         if self.references < 8 or self.rollouts < 1:
@@ -133,9 +135,12 @@ def evaluate(
         told |= {f"{judge}_gains_sd": gains, f"{judge}_gain_sd": gains.get(OVERALL, next(iter(gains.values())))}
     told["reward_before"] = round(float(old.scores["reward"][OVERALL].mean()), 4)
     told["reward_after"] = round(float(new.scores["reward"][OVERALL].mean()), 4)
+    rows = np.unique(np.linspace(0, len(scenarios) - 1, min(config.rival_scenarios, len(scenarios))).astype(int))
+    temperature = temperature_for(speakers.reference, divergence.entropy, new_prompts, chance)
+    told["sharpened"] = _sharpened(config, scenarios, rows, speakers, judges, temperature, old)
     if config.best_of:
         told["best_of_n"] = _best_of_n(
-            config, scenarios, speakers, judges, divergence.total, old, _within(report, SPEAKING, 1.0)
+            config, scenarios, rows, speakers, judges, divergence.total, old, _within(report, SPEAKING, 1.0)
         )
     return told
 
@@ -214,21 +219,40 @@ def _sound(heard: Sequence[Heard]) -> dict[str, float]:
     return {name: round(value, 5) for name, value in together([one.measures for one in heard]).items()}
 
 
+def _sharpened(
+    config: EvaluationConfig,
+    scenarios: Sequence[Scenario],
+    rows: npt.NDArray[np.int64],
+    speakers: Speakers,
+    judges: Judges,
+    temperature: float,
+    old: _Scored,
+) -> dict[str, Any]:
+    """The rival that learned nothing: the reference, as little varied as the policy has become."""
+    chosen = [scenarios[row] for row in rows]
+    prompts = speakers.encoder.encode(chosen).repeated(config.rollouts)
+    chance = uniforms(len(prompts), prompts.n_exchanges, config.seed, "evaluate sharpened")
+    divergence, said = divergence_of(sharpened(speakers.reference, temperature), speakers.reference, prompts, chance)
+    scored = _score(_replies(chosen, said), len(chosen), speakers, judges)
+    found: dict[str, Any] = {"temperature": round(temperature, 4), "entropy": round(divergence.entropy, 4)}
+    found |= {"kl_nats_per_token": round(divergence.total, 5), "n_scenarios": len(chosen)}
+    return found | _rival_gains(scored, old, chosen, rows)
+
+
 def _best_of_n(
     config: EvaluationConfig,
     scenarios: Sequence[Scenario],
+    rows: npt.NDArray[np.int64],
     speakers: Speakers,
     judges: Judges,
     divergence: float,
     old: _Scored,
     report: Report,
 ) -> dict[str, Any]:
-    """The rival: the best of n reference replies by the same reward models, at the policy's divergence.
+    """The rival that searches: the best of n reference replies by the same reward models, at the policy's divergence.
 
-    Its unit is the policy's: the reference's spread within all scenarios, though it is tried on fewer. Candidates are
-    scored by the surrogate; the chosen ones are rendered and scored like all others.
+    Candidates are scored by the surrogate; the chosen ones are rendered and scored like all others.
     """
-    rows = np.unique(np.linspace(0, len(scenarios) - 1, min(config.best_of_scenarios, len(scenarios))).astype(int))
     chosen_scenarios = [scenarios[row] for row in rows]
     prompts = speakers.encoder.encode(chosen_scenarios)
     n = best_of_for(divergence * GENERATED * prompts.n_exchanges)
@@ -237,13 +261,21 @@ def _best_of_n(
         report(place / len(chosen_scenarios), f"The rival: best of {n} in scenario {place + 1}")
         best.append(_best(speakers, judges, prompts.rows([place]), scenario, n, config.seed))
     scored = _score(best, len(best), speakers, judges)
-    texts = np.array([scenario.text.text_id for scenario in chosen_scenarios])
     per_token = best_of_divergence(n) / (GENERATED * prompts.n_exchanges)
     found: dict[str, Any] = {"n": n, "kl_nats_per_token": round(per_token, 5), "n_scenarios": len(best)}
+    return found | _rival_gains(scored, old, chosen_scenarios, rows)
+
+
+def _rival_gains(
+    scored: _Scored, old: _Scored, scenarios: Sequence[Scenario], rows: npt.NDArray[np.int64]
+) -> dict[str, Any]:
+    """In the policy's unit: the reference's spread within all scenarios, though a rival is tried on fewer."""
+    texts = np.array([scenario.text.text_id for scenario in scenarios])
+    gains = {}
     for judge, scores in scored.scores.items():
         before = old.scores[judge][OVERALL]
-        found[f"{judge}_gain_sd"] = gain_in_sd(scores[OVERALL], before[rows], texts, within_sd(before))
-    return found
+        gains[f"{judge}_gain_sd"] = gain_in_sd(scores[OVERALL], before[rows], texts, within_sd(before))
+    return gains
 
 
 def _best(speakers: Speakers, judges: Judges, prompt: Prompts, scenario: Scenario, n: int, seed: int) -> Reply:

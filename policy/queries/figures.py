@@ -19,30 +19,46 @@ JUDGES = {
 
 @dataclass(frozen=True)
 class Rival:
-    """The best of n replies of the reference, chosen by the same reward models: no training, about the same KL."""
+    """What the reference does without any training, by the figures that the new policy is measured by."""
 
-    n: int
+    name: str
+    short: str  # among other words
+    sentence: str  # how it speaks
     kl: Figure | None
-    gain: Figure | None
-    held_out_gain: Figure | None
-    truth_gain: Figure | None
+    gains: Mapping[str, Figure | None]  # by judge
 
     @classmethod
-    def read(cls, told: Mapping[str, Any]) -> "Rival | None":
-        if "n" not in told:
-            return None
-        gains = {name: Figure.read(told.get(f"{name}_gain_sd")) for name in JUDGES}
-        kl = Figure.read(told.get("kl_nats_per_token"))
-        return cls(told["n"], kl, gains["reward"], gains["held_out"], gains["truth"])
+    def read(cls, name: str, short: str, sentence: str, told: Mapping[str, Any]) -> "Rival":
+        """From its part of the report."""
+        gains = {judge: Figure.read(told.get(f"{judge}_gain_sd")) for judge in JUDGES}
+        return cls(name, short, sentence, Figure.read(told.get("kl_nats_per_token")), gains)
+
+
+def _rivals(told: Mapping[str, Any]) -> list[Rival]:
+    found = []
+    if best := told.get("best_of_n"):
+        words = {"n": best["n"]}
+        name, short = _("Best of %(n)s") % words, _("best of %(n)s") % words
+        sentence = _(
+            "of %(n)s replies of the reference, the one that the reward models like best: about as far from it."
+        )
+        found.append(Rival.read(name, short, sentence % words, best))
+    if less := told.get("sharpened"):
+        sentence = _(
+            "the reference at temperature %(temperature)s, as little varied as the new policy has become. It knows no "
+            "vote: what it gains, the update gained by saying less varied things."
+        ) % {"temperature": f"{less['temperature']:.2f}"}
+        found.append(Rival.read(_("Less varied"), _("reference, less varied"), sentence, less))
+    return found
 
 
 @dataclass(frozen=True)
 class Beside:
-    """One figure of the new policy beside the rival's, in words."""
+    """One figure of the new policy beside the rivals', in words; "–" where a rival has none."""
 
     name: str
     policy: str
-    rival: str
+    rivals: tuple[tuple[str, str], ...]  # name and words of each
 
 
 @dataclass(frozen=True)
@@ -54,7 +70,7 @@ class RoundReport:
     kl_parts: str
     held_out_gain: Figure | None  # by the reward model that gave no reward
     truth_gain: Figure | None  # by what simulated raters judge by
-    rival: Rival | None
+    rivals: list[Rival]
     plan: str  # how often the plan is right, before and after
     n_scenarios: int | None
     n_known_texts: int  # of these scenarios, whose words a reward model was trained on in other scenarios
@@ -64,19 +80,22 @@ class RoundReport:
 
     @property
     def beside(self) -> list[Beside]:
-        """New policy and rival, figure by figure, as far as both are known."""
-        if self.rival is None:
-            return []
+        """New policy and rivals, figure by figure, as far as they are known."""
         rows = [
-            (_("Reward gain, sd"), self.gain, self.rival.gain),
-            (_("By the held-out reward model, sd"), self.held_out_gain, self.rival.held_out_gain),
-            (_("In the simulated truth, sd"), self.truth_gain, self.rival.truth_gain),
+            (_("Reward gain, sd"), self.gain, "reward"),
+            (_("By the held-out reward model, sd"), self.held_out_gain, "held_out"),
+            (_("In the simulated truth, sd"), self.truth_gain, "truth"),
         ]
-        found = [
-            Beside(name, mine.words, its.words) for name, mine, its in rows if mine is not None and its is not None
-        ]
-        if self.kl is not None and self.rival.kl is not None:
-            found.append(Beside(_("KL, nats per token"), self.kl.precise, self.rival.kl.precise))
+        found = []
+        for name, mine, judge in rows:
+            theirs = {rival.name: rival.gains[judge] for rival in self.rivals}
+            if mine is not None and any(theirs.values()):
+                words = {rival: figure.words if figure else "–" for rival, figure in theirs.items()}
+                found.append(Beside(name, mine.words, tuple(words.items())))
+        kls = {rival.name: rival.kl for rival in self.rivals}
+        if self.kl is not None and any(kls.values()):
+            words = {rival: figure.precise if figure else "–" for rival, figure in kls.items()}
+            found.append(Beside(_("KL, nats per token"), self.kl.precise, tuple(words.items())))
         return found
 
 
@@ -91,7 +110,7 @@ def read_report(round: Round) -> RoundReport | None:
         kl_parts=", ".join(f"{name} {value:.3f}" for name, value in parts.items()),
         held_out_gain=Figure.read(told.get("held_out_gain_sd")),
         truth_gain=Figure.read(told.get("truth_gain_sd")),
-        rival=Rival.read(told.get("best_of_n") or {}),
+        rivals=_rivals(told),
         plan=_plan(told.get("plan_accuracy") or {}),
         n_scenarios=told.get("n_scenarios"),
         n_known_texts=told.get("texts_trained_on", 0),
@@ -119,12 +138,10 @@ def _picture(told: Mapping[str, Any]) -> dict[str, Any] | None:
             figure = Figure.read(gains[head])
             if figure is not None:
                 rows.append({"label": f"{words}: {head.replace('_', ' ')}", **ends(figure)})
-    rival = told.get("best_of_n") or {}
-    for judge, words in JUDGES.items():
-        figure = Figure.read(rival.get(f"{judge}_gain_sd"))
-        if figure is not None:
-            label = _("%(judge)s: best of %(n)s") % {"judge": words, "n": rival["n"]}
-            rows.append({"label": label, **ends(figure)})
+    for rival in _rivals(told):
+        for judge, words in JUDGES.items():
+            if figure := rival.gains[judge]:
+                rows.append({"label": f"{words}: {rival.short}", **ends(figure)})
     if not rows:
         return None
     return {

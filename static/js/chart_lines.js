@@ -67,10 +67,13 @@ function yRange(data, low, high) {
   return [data.y?.min ?? bottom - room, data.y?.max ?? top + room];
 }
 
+// A line whose name stands at the axis already is not named again: on a phone that took a third of the plot.
+const named = (data) => data.series.filter((line) => data.series.length > 1 || line.label !== data.y?.label);
+
 function labelRoom(plot, data, font) {
   const context = document.createElement("canvas").getContext("2d");
   context.font = font;
-  return Math.min(plot.clientWidth / 3, 12 + Math.max(...data.series.map((line) => context.measureText(line.label).width), 0));
+  return Math.min(plot.clientWidth / 3, 12 + Math.max(...named(data).map((line) => context.measureText(line.label).width), 0));
 }
 
 function drawOver(chart, data, colours, ink, font) {
@@ -83,7 +86,7 @@ function drawOver(chart, data, colours, ink, font) {
   ctx.textAlign = "left";
   const { left, width } = chart.bbox;
   const taken = [];
-  data.series.forEach((line, index) => {
+  named(data).forEach((line, index) => {
     const last = line.values.findLastIndex((value) => value != null);
     if (last < 0) return;
     let y = chart.valToPos(line.values[last], "y", true);

@@ -161,6 +161,16 @@ def test_exact_ceiling_lies_between_a_toss_and_certainty_and_falls_with_noise():
     assert 0.5 < noisy < sharp < 1.0
 
 
+def test_the_command_fills_every_seat_and_counts_towards_their_number_if_none_is_asked_for():
+    study = make_simulated_study(n_scenarios=1)
+    out, told = StringIO(), StringIO()
+
+    call_command("simulate_judgments", study.pk, "--raters", "3", stdout=out, stderr=told)
+
+    assert told.getvalue() == "\r9 of 9 judgments\n"
+    assert out.getvalue() == f"9 simulated judgments in study '{study}'.\n"
+
+
 def test_command_reports_and_refuses():
     study = make_simulated_study(n_scenarios=1)
     out = StringIO()

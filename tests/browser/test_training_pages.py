@@ -76,6 +76,21 @@ def test_words_and_numbers_of_an_interval_plot_do_not_overlap(page_of, admin, wi
     assert page.evaluate(OVERLAPPING) == []
 
 
+def test_a_single_curve_is_named_at_its_axis_and_has_a_phones_width_to_itself(page_of, admin):
+    job = Job.objects.create(kind="policy.round", title="t", state="running", created_by=admin)
+    JobMetric.objects.bulk_create(
+        [JobMetric(job=job, name="held_out_accuracy", step=step, value=step / 9) for step in (1, 2, 3)]
+    )
+    page = page_of(admin, width=360)
+
+    page.goto(job.get_absolute_url())
+    page.locator(".u-over").first.wait_for()
+
+    plot, curve = (page.locator(part).first.bounding_box() for part in (".uplot", ".u-over"))
+    right = plot["x"] + plot["width"] - (curve["x"] + curve["width"])
+    assert 0 < right <= 16  # pixels: a label there would take up to a third of the plot
+
+
 def test_new_and_reference_are_heard_side_by_side_one_at_a_time(page_of, admin, finished):
     page = page_of(admin)
     page.goto(finished.get_absolute_url())

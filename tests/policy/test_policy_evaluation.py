@@ -14,6 +14,7 @@ from policy.learning.evaluation import (
     gain_in_sd,
 )
 from policy.learning.hearing import Heard
+from policy.learning.sharpening import sharpened
 from policy.learning.stream import PromptEncoder
 from tests.policy.small_world import delivery_of, draw
 from tests.policy.toy import HighVoice, supervised_start
@@ -97,13 +98,28 @@ def test_a_gain_on_some_scenarios_may_be_told_in_the_unit_of_all():
 
 def test_best_of_n_is_told_in_the_unit_of_the_policys_gain_though_it_is_tried_on_fewer_scenarios(start):
     speakers = Speakers(start, start, PromptEncoder(delivery_of), Ears(), Ears())
-    config = EvaluationConfig(best_of_scenarios=2)
+    config = EvaluationConfig(rival_scenarios=2)
 
     report = evaluate(config, draw("held_out")(0), speakers, Judges([Judge()], truth=pitch_truth))
 
     assert report["best_of_n"]["n_scenarios"] == 2
     for gain in ("reward_gain_sd", "truth_gain_sd"):
         assert report["best_of_n"][gain]["unit"] == report[gain]["unit"]
+
+
+def test_beside_a_sharpened_policy_stands_the_reference_at_the_same_temperature(start):
+    speakers = Speakers(sharpened(start, 0.6), start, PromptEncoder(delivery_of), Ears(), Ears())
+    config = EvaluationConfig(rollouts=64, best_of=False)
+
+    report = evaluate(config, draw("held_out")(0), speakers, Judges([Judge()], truth=pitch_truth))
+
+    rival = report["sharpened"]
+    assert rival["temperature"] == pytest.approx(0.6, abs=0.02)
+    assert rival["entropy"] == pytest.approx(report["entropy"], abs=0.02)
+    assert rival["kl_nats_per_token"] == pytest.approx(report["kl_nats_per_token"], abs=0.01)
+    for gain in ("reward_gain_sd", "truth_gain_sd"):  # all of the gain, if any, is the lost variety
+        assert rival[gain]["value"] == pytest.approx(report[gain]["value"], abs=0.25)
+        assert rival[gain]["unit"] == report[gain]["unit"]
 
 
 def test_best_of_n_has_the_policys_divergence():

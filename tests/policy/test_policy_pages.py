@@ -173,35 +173,57 @@ def figure(value: float) -> dict:
     return {"value": value, "low": round(value - 0.1, 2), "high": round(value + 0.1, 2), "n": 20}
 
 
-RIVAL = {
+BEST_OF = {
     "n": 140,
     "kl_nats_per_token": 0.091,
     "reward_gain_sd": figure(2.3),
     "held_out_gain_sd": figure(0.7),
     "truth_gain_sd": figure(0.61),
 }
+LESS_VARIED = {
+    "temperature": 0.6712,
+    "kl_nats_per_token": 0.025,
+    "reward_gain_sd": figure(0.4),
+    "truth_gain_sd": figure(0.5),
+}
 
 
-def test_truth_stands_beside_reward_for_the_policy_and_for_its_rival(client, admin):
+def test_truth_stands_beside_reward_for_the_policy_and_for_its_rivals(client, admin):
     round = finished_round(make_study(is_simulated=True))
-    told = {"held_out_gain_sd": figure(0.8), "truth_gain_sd": figure(1.55), "best_of_n": RIVAL}
+    told = {"held_out_gain_sd": figure(0.8), "truth_gain_sd": figure(1.55)}
+    told |= {"best_of_n": BEST_OF, "sharpened": LESS_VARIED}
     Round.objects.filter(pk=round.pk).update(report=REPORT | told)
 
     response = client.get(round.get_absolute_url())
 
-    assert [(row.name, row.policy, row.rival) for row in response.context["report"].beside] == [
-        ("Reward gain, sd", "1.21 [0.95, 1.47]", "2.30 [2.20, 2.40]"),
-        ("By the held-out reward model, sd", "0.80 [0.70, 0.90]", "0.70 [0.60, 0.80]"),
-        ("In the simulated truth, sd", "1.55 [1.45, 1.65]", "0.61 [0.51, 0.71]"),
-        ("KL, nats per token", "0.083", "0.091"),
+    beside = response.context["report"].beside
+    assert [(row.name, row.policy, [words for _, words in row.rivals]) for row in beside] == [
+        ("Reward gain, sd", "1.21 [0.95, 1.47]", ["2.30 [2.20, 2.40]", "0.40 [0.30, 0.50]"]),
+        ("By the held-out reward model, sd", "0.80 [0.70, 0.90]", ["0.70 [0.60, 0.80]", "–"]),
+        ("In the simulated truth, sd", "1.55 [1.45, 1.65]", ["0.61 [0.51, 0.71]", "0.50 [0.40, 0.60]"]),
+        ("KL, nats per token", "0.083", ["0.091", "0.025"]),
     ]
-    assert "Best of 140" in words(response)
+    page = words(response)
+    assert '<th scope="col">Best of 140</th><th scope="col">Less varied</th>' in page
+    assert "the reference at temperature 0.67, as little varied as the new policy has become" in page
     rows = response.context["report"].picture["rows"]
-    assert [(row["label"], row["estimate"]) for row in rows[-3:]] == [
+    assert [(row["label"], row["estimate"]) for row in rows[-5:]] == [
         ("reward: best of 140", 2.3),
         ("held-out model: best of 140", 0.7),
         ("simulated truth: best of 140", 0.61),
+        ("reward: reference, less varied", 0.4),
+        ("simulated truth: reference, less varied", 0.5),
     ]
+
+
+def test_a_report_from_before_the_second_rival_shows_the_first_alone(client, admin):
+    round = finished_round(make_study(is_simulated=True))
+    Round.objects.filter(pk=round.pk).update(report=REPORT | {"best_of_n": BEST_OF})
+
+    response = client.get(round.get_absolute_url())
+
+    assert [rival.name for rival in response.context["report"].rivals] == ["Best of 140"]
+    assert "Less varied" not in words(response)
 
 
 def test_the_page_says_in_how_many_texts_a_reward_model_knew_the_words(client, admin):

@@ -171,17 +171,18 @@ def test_the_commands_make_a_policy_have_it_speak_and_run_a_round(fake_learning,
     assert (System.objects.count(), round.study.state) == (2, "running")
 
 
-def test_a_finished_round_prints_truth_and_its_rival_where_raters_are_simulated(fake_learning, capsys):
+def test_a_finished_round_prints_truth_and_its_rivals_where_raters_are_simulated(fake_learning, capsys):
     policy, model = make_policy(), make_reward_model(make_small_snapshot(is_simulated=True))
 
     call_command("start_round", policy.pk, "--reward-model", str(model.pk), "--system", "policy-r1", "--here")
 
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    assert lines[-5:] == [
+    assert lines[-6:] == [
         "reward  1.21 [0.95, 1.47] sd",
         "truth   1.21 [0.95, 1.47] sd, simulated",
         "KL      0.083 nats per token",
         "best of 9  reward 0.90 [0.60, 1.20] sd, truth 0.30 [0.10, 0.50] sd, KL 0.080 nats per token",
+        "reference, less varied  reward 0.90 [0.60, 1.20] sd, truth 0.30 [0.10, 0.50] sd, KL 0.020 nats per token",
         "sound   1 of 1 as wanted",
     ]
 

@@ -128,7 +128,8 @@ def evaluate_policy(chosen) -> None:
     if chosen.truth:
         report |= {"truth_gain_sd": gain, "truth_gains_sd": {"overall": gain}}
         rival |= {"truth_gain_sd": {"value": 0.3, "low": 0.1, "high": 0.5}}
-    write(chosen.out, report | {"best_of_n": rival})
+    less = rival | {"temperature": 0.7, "kl_nats_per_token": 0.02}
+    write(chosen.out, report | {"best_of_n": rival, "sharpened": less})
     emit(progress=1.0, result={"reward_gain_sd": 1.21, "kl_nats_per_token": 0.083, "n_scenarios": 20})
 
 

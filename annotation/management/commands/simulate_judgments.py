@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Sum
 
 from annotation.models import Study
 from annotation.services.simulation import simulate_judgments
@@ -18,7 +19,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("study", type=int, help="the study's number, as in its address")
         parser.add_argument("--raters", type=int, default=12, help="how many simulated raters take turns (12)")
-        parser.add_argument("--judgments", type=int, required=True, help="how many judgments to add, at most")
+        parser.add_argument("--judgments", type=int, help="how many to add, at most; left out: until no seat is left")
         parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same judgments (1)")
         parser.add_argument("--noise", type=float, default=1.0, help="scale of one vote's noise, in logits (1.0)")
 
@@ -27,6 +28,8 @@ class Command(BaseCommand):
         if study is None:
             raise CommandError(f"There is no study {options['study']}. Its number stands in its address, /studies/…/.")
         wanted = options["judgments"]
+        if wanted is None:
+            wanted = study.pairs.aggregate(left=Sum("seats_left"))["left"] or 0
         try:
             done = simulate_judgments(
                 study,

@@ -18,7 +18,6 @@ from earshot.demo import seeding
 from earshot.jobs import following
 from earshot.jobs.models import Job
 
-ALL_SEATS = 1_000_000  # simulated raters stop when no seat is left
 RATERS = 24
 REFERENCE, UPDATED = "reference", "round-1"  # the two policies, as systems
 CHANCE = 0.5
@@ -113,9 +112,7 @@ class Loop:
     def judge(self, study: int) -> tuple[int, int]:
         """Simulated raters judge until no seat is left. Returns how many judgments on how many pairs count."""
         self.say("Simulated raters judge them")
-        call_command(
-            "simulate_judgments", study, raters=RATERS, judgments=ALL_SEATS, seed=self.plan.seed, stdout=io.StringIO()
-        )
+        call_command("simulate_judgments", study, raters=RATERS, seed=self.plan.seed, stdout=io.StringIO())
         told = self.read_study(study)
         self.require(told["judgments"] > 0, f"Nobody judged in study {study}.")
         self.require(told["seats_left"] == 0, f"{told['seats_left']} seats of study {study} are still open.")

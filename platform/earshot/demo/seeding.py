@@ -21,7 +21,6 @@ from earshot.jobs.services import RunningJob
 
 KIND = "demo.seed"
 N_SIMULATED_RATERS = 12
-ALL_SEATS = 1_000_000  # simulated raters stop when no seat is left
 # What annotators read names no system and hints at none: a title can unblind a study.
 INSTRUCTIONS = (
     "You hear two dialogues of the same scenario. Listen to both to the end, then say which one you would rather "
@@ -77,7 +76,6 @@ def seed_rendered(held: RunningJob) -> None:
         "simulate_judgments",
         study,
         raters=N_SIMULATED_RATERS,
-        judgments=ALL_SEATS,
         seed=1,
         stdout=io.StringIO(),
         stderr=io.StringIO(),

@@ -83,11 +83,12 @@ class Command(BaseCommand):
             self.stdout.write(f"  truth   {report.truth_gain.words} sd, simulated")
         if report.kl is not None:
             self.stdout.write(f"  KL      {report.kl.precise} nats per token")
-        rival = report.rival
-        if rival is not None and rival.gain is not None and rival.kl is not None:
-            truth = f", truth {rival.truth_gain.words} sd" if rival.truth_gain else ""
-            said = f"reward {rival.gain.words} sd{truth}, KL {rival.kl.precise} nats per token"
-            self.stdout.write(f"  best of {rival.n}  {said}")
+        for rival in report.rivals:
+            gain, truth, kl = rival.gains["reward"], rival.gains["truth"], rival.kl
+            if gain is not None and kl is not None:
+                told = f", truth {truth.words} sd" if truth else ""
+                said = f"reward {gain.words} sd{told}, KL {kl.precise} nats per token"
+                self.stdout.write(f"  {rival.short}  {said}")
 
 
 def _reward_model(number: int) -> RewardModelRun:
