@@ -6,7 +6,9 @@ FOLDER is the scratch folder of a finished `make loop`. Its policies and reward 
 - both policies speak, and their sound is measured by the instruments of policy/learning/instruments.py;
 - word error, new against reference, by a recogniser (--transcriber PYTHON SCRIPT: reads sounds, writes JSON lines with
   `file` and `text`);
-- the round is run against reward models of shuffled labels, without the verifiable reward (--shuffles).
+- the round is run against reward models of shuffled labels (--shuffles), and once more against the real one, all
+  without the verifiable reward. One shuffle tilts some way by chance, so their mean is what tells: over the
+  reference, and over the reference at the same entropy.
 The last line of output is one JSON object. All votes are simulated.
 """
 
@@ -22,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from scipy import stats
 
 from earshot.formats.bundles import unpack_files
 from earshot.formats.dialogues import Dialogue
@@ -31,6 +34,10 @@ from rewardmodel.learning.figures import mean_by_scenario
 TRUTH = "earshot.demo.listener:utilities"
 OTHER_SEED = 1000  # scenarios that neither steered nor reported the round
 SILENCE_SECONDS = 0.4  # between the replies of one dialogue, for the recogniser
+KEPT = (
+    *("reward_gain_sd", "held_out_gain_sd", "truth_gain_sd", "truth_gains_sd", "kl_nats_per_token", "entropy"),
+    *("plan_accuracy", "best_of_n", "sharpened"),
+)
 MOST_LOST = 0.02  # of the words: what a round may cost in intelligibility
 
 
@@ -42,19 +49,20 @@ def main() -> None:
         "--out", type=Path, required=True, help="folder to work in; what stands there is not made again"
     )
     parser.add_argument("--transcriber", nargs=2, type=Path, metavar=("PYTHON", "SCRIPT"))
-    parser.add_argument("--shuffles", type=int, default=0, help="controls; a round each")
-    parser.add_argument("--steps", type=int, default=40, help="of the controls' rounds")
+    parser.add_argument("--shuffles", type=int, default=0, help="controls, a round each; 2 or more")
+    parser.add_argument("--steps", type=int, default=45, help="of the controls' rounds")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     found = unpack(options.loop, options.out / "loop")
     other = unpack(options.other, options.out / "other")["reward_model"] if options.other else None
     figures: dict[str, Any] = {"loop": options.loop.name}
-    figures["round"] = evaluated(found["new"], found, [found["reward_model"]], other, options.out / "round.json")
+    figures["round"] = evaluated(found["new"], found, found["reward_model"], other, options.out / "round.json")
     spoken = {name: speak(found[name], name, options.out) for name in ("start", "new")}
     figures["sound"] = compared(spoken, options.out / "sound.json")
     if options.transcriber:
         figures["word_error"] = word_error(spoken, options.transcriber, options.out)
-    figures["controls"] = [control(seed, found, options) for seed in range(1, options.shuffles + 1)]
+    if options.shuffles:
+        figures["controls"] = controls(found, options)
     print(json.dumps(figures))
 
 
@@ -84,18 +92,22 @@ def learn(module: str, *arguments: object) -> None:
 
 
 def evaluated(
-    policy: Path, found: dict[str, Path], models: Sequence[Path], apart: Path | None, out: Path, *more: object
+    policy: Path,
+    found: dict[str, Path],
+    model: Path,
+    apart: Path | None,
+    out: Path,
+    *more: object,
+    seed: int = OTHER_SEED,
 ) -> dict[str, Any]:
     """The figures of one evaluation, each with its interval."""
     if not out.exists():
-        judges = [argument for model in models for argument in ("--reward-model", model)]
-        judges += ["--held-out-reward-model", apart] if apart else []
-        scenarios = ("--part", "held_out", "--per-text", 2, "--seed", OTHER_SEED)
+        judges = ["--reward-model", model, *(["--held-out-reward-model", apart] if apart else [])]
+        scenarios = ("--part", "held_out", "--per-text", 2, "--seed", seed)
         learn("policy", "evaluate", policy, "--reference", found["start"], *judges, *scenarios, "--truth", TRUTH,
               "--out", out, *more)  # fmt: skip
     report = json.loads(out.read_text())
-    kept = ("reward_gain_sd", "held_out_gain_sd", "truth_gain_sd", "truth_gains_sd", "kl_nats_per_token", "best_of_n")
-    return {name: report[name] for name in kept if name in report}
+    return {name: report[name] for name in KEPT if name in report}
 
 
 def speak(policy: Path, name: str, out: Path) -> Path:
@@ -182,20 +194,50 @@ def word_errors(said: str, heard: str) -> int:
     return row[-1]
 
 
-def control(seed: int, found: dict[str, Path], options: argparse.Namespace) -> dict[str, Any]:
-    """The round against a reward model whose votes were dealt to other pairs; judged by the real one, too.
+def controls(found: dict[str, Path], options: argparse.Namespace) -> dict[str, Any]:
+    """Truth over the reference, and over the reference at the same entropy: of each shuffle, and their mean.
 
-    Without the verifiable reward: a plan that is right more often makes fitting codes likelier, whatever the votes say.
+    Without the verifiable reward, which teaches by itself: a plan that is right makes fitting codes likelier.
     """
-    folder = options.out / f"control-{seed}"
-    if not (folder / "model" / "config.json").exists():
+    each = [control(seed, found, options) for seed in range(1, options.shuffles + 1)]
+    over_reference = [told["truth_gain_sd"]["value"] for told in each]
+    over_sharpened = [told["truth_gain_sd"]["value"] - told["sharpened"]["truth_gain_sd"]["value"] for told in each]
+    real = one_round("real", found["reward_model"], found, options, seed=1)
+    return {
+        **{"each": each, "real": real},
+        **{"truth_over_reference": mean_of(over_reference), "truth_over_sharpened": mean_of(over_sharpened)},
+    }
+
+
+def control(seed: int, found: dict[str, Path], options: argparse.Namespace) -> dict[str, Any]:
+    """The round against a reward model whose votes were dealt to other pairs; the real one judges, too."""
+    model = options.out / f"control-{seed}" / "model"
+    if not (model / "config.json").exists():
         learn("rewardmodel", "train", found["snapshot"], "--split", "all", "--shuffle-labels", seed, "--seed", seed,
-              "--out", folder / "model", "--cache", options.out / "cache")  # fmt: skip
+              "--out", model, "--cache", options.out / "cache")  # fmt: skip
+    return one_round(f"control-{seed}", model, found, options, seed=seed)
+
+
+def one_round(
+    name: str, model: Path, found: dict[str, Path], options: argparse.Namespace, *, seed: int
+) -> dict[str, Any]:
+    """Each on scenarios and with reference replies of its own, so that chance there does not tilt all of them alike."""
+    folder = options.out / name
     if not (folder / "new" / "lineage.json").exists():
-        learn("policy", "round", "--policy", found["start"], "--reward-model", folder / "model", "--seed", seed,
+        learn("policy", "round", "--policy", found["start"], "--reward-model", model, "--seed", seed,
               "--steps", options.steps, "--plan-weight", 0, "--out", folder / "new")  # fmt: skip
-    models = [folder / "model"]
-    return evaluated(folder / "new", found, models, found["reward_model"], folder / "report.json", "--no-best-of")
+    apart = found["reward_model"] if model != found["reward_model"] else None
+    rivals = ("--no-best-of", "--rival-scenarios", 20)
+    return evaluated(folder / "new", found, model, apart, folder / "report.json", *rivals, seed=OTHER_SEED + seed)
+
+
+def mean_of(values: Sequence[float]) -> dict[str, float]:
+    """With its 95 % interval over the shuffles, by Student's t."""
+    mean, error = np.mean(values), np.std(values, ddof=1) / len(values) ** 0.5
+    half = stats.t.ppf(0.975, len(values) - 1) * error
+    return {
+        name: round(float(value), 3) for name, value in (("value", mean), ("low", mean - half), ("high", mean + half))
+    }
 
 
 if __name__ == "__main__":
