@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.http import Http404
 from django.urls import reverse
 from django.utils import timezone
 from rest_framework import serializers, status
@@ -12,9 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.forms.listening import BeatSerializer, DraftSerializer, SubmitSerializer, sentence_of
-from annotation.models import Lease, Study
-from annotation.queries.listening import CLOSED, lease_of, listening_state, scene_of, transcript_is_shown
-from annotation.services import judgments, leases, listening
+from annotation.models import Judgment, Lease, Study
+from annotation.queries.drafts import draft_of
+from annotation.queries.listening import lease_of, listening_state, open_lease_of, scene_of, transcript_is_shown
+from annotation.services import judgments, leases, listening, sittings
 from annotation.views.sound import NO_STORE
 from annotation.views.work import address_after_submit
 from earshot.accounts.models import User
@@ -52,9 +52,13 @@ def heartbeat(request: Request, key: str) -> Response:
     return Response(outcome | listening_state(_lease(request, key), at=now), headers=PRIVATE)
 
 
-@api_view(["PATCH"])
+@api_view(["GET", "PATCH"])
 def draft(request: Request, key: str) -> Response:
+    """What the server has of the draft (GET), for a page to compare with what its browser has kept; or a change."""
     lease = _lease(request, key)
+    if request.method == "GET":
+        judgment_so_far = Judgment.objects.filter(lease=lease).prefetch_related("scores__dimension").first()
+        return Response(draft_of(lease, judgment_so_far, at=timezone.now()), headers=PRIVATE)
     serializer = DraftSerializer(data=request.data)
     if not serializer.is_valid():
         return _refused(serializer)
@@ -66,6 +70,20 @@ def draft(request: Request, key: str) -> Response:
     if judgment.confidence is None:
         missing.append("confidence")
     return Response({"saved_at": judgment.updated_at, "missing": missing}, headers=PRIVATE)
+
+
+@api_view(["POST"])
+def reserve_ahead(request: Request, key: str) -> Response:
+    """The pair is being judged: reserve the next one, unless a break is due before it."""
+    lease = _lease(request, key)
+    now = timezone.now()
+    if sittings.break_is_due(lease, at=now):
+        return Response({"reserved": False}, headers=PRIVATE)
+    try:
+        following = leases.reserve_ahead(lease, at=now)
+    except ValidationError:  # the study rests, or the annotator was removed: the work page says so
+        following = None
+    return Response({"reserved": following is not None}, headers=PRIVATE)
 
 
 @api_view(["POST"])
@@ -83,6 +101,8 @@ def submit(request: Request, key: str) -> Response:
     address = reverse("annotation:work")
     if serializer.validated_data["go_on"]:
         address = address_after_submit(lease, at=now)
+    else:
+        leases.release_reserved(lease.annotator)
     return Response(
         {"state": lease.state, "is_late": lease.state == Lease.State.LATE, "next": address}, headers=PRIVATE
     )
@@ -91,8 +111,7 @@ def submit(request: Request, key: str) -> Response:
 @api_view(["GET"])
 def lease_turns(request: Request, key: str, side: str) -> Response:
     """A side's turns; with their words once the study's transcript policy shows them."""
-    lease = _lease(request, key)
-    if lease.state in CLOSED:
-        raise Http404
+    assert isinstance(request.user, User), "IsAuthenticated lets nobody else in"
+    lease = open_lease_of(request.user, key)
     with_text = transcript_is_shown(lease, side, says_heard=request.query_params.get("heard") == "1")
     return Response(scene_of(lease, side, with_text=with_text), headers=PRIVATE)

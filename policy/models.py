@@ -112,8 +112,8 @@ class Round(models.Model):
     @property
     def state_label(self) -> str:
         if self.next_stage is None:
-            return "done"
-        return str(self.job.get_state_display()) if self.job is not None else "its job was removed"
+            return str(_("done"))
+        return str(self.job.get_state_display()) if self.job is not None else str(_("its job was removed"))
 
     @property
     def judges(self) -> list[RewardModelRun]:

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.models import Snapshot, Study
 from earshot.accounts.models import User
@@ -82,7 +83,7 @@ class RewardModelRun(models.Model):
     def state_label(self) -> str:
         if self.is_registered:
             return READY
-        return str(self.job.get_state_display()) if self.job is not None else "its job was removed"
+        return str(self.job.get_state_display()) if self.job is not None else _("its job was removed")
 
     def is_same_as(self, other: "RewardModelRun") -> bool:
         """Whether both are the same model, bit by bit: the same snapshot, seed and epochs give it again."""

@@ -163,6 +163,7 @@ def _picture(heads: Sequence[Head]) -> dict[str, Any]:
             rows.append({"label": _("ceiling"), **ends(head.ceiling), "note": _("best possible")})
     return {
         "kind": "interval",
+        # xgettext:no-python-format
         "x": {"label": _("share of decided votes predicted, 95 % intervals")},
         "reference": {"value": CHANCE, "label": _("chance")},
         "rows": rows,

@@ -95,6 +95,7 @@ def run_download(request: SignedInRequest, pk: int) -> HttpResponseBase:
         content_type="application/zip",
         size=found.size_bytes,
         at_most=found.size_bytes,
+        at_first=found.size_bytes,
     )
     name = f"{slugify(found.name)[:60] or 'reward-model'}-{found.content_hash[:12]}.zip"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'

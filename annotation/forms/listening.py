@@ -4,17 +4,20 @@ import math
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, override
 from rest_framework import serializers
 
-from annotation.services.judgments import SCALE, ShownScore
+from annotation.models import TurnMark
+from annotation.services.judgments import MOST_MARKS, SCALE, ShownMark, ShownScore
 from annotation.services.listening import SIDES, Beat
 
 LONGEST_SECONDS = 24 * 3600.0
 MOST_STRETCHES = 100  # one heartbeat covers five seconds
 LARGEST_NUMBER = 2**31 - 1
 MOST_STALLS = 10_000
+MOST_TURNS = 100_000
 FASTEST_RATE = 16.0  # what browsers allow
 
 
@@ -29,8 +32,9 @@ class SkipForm(forms.Form):
     note = forms.CharField(max_length=250, required=False, label=gettext_lazy("In your words"))
 
     def sentence(self) -> str:
-        """The reason as it is stored: the choice, and the rater's own words after it."""
-        choice = str(dict(self.REASONS)[self.cleaned_data["reason"]])
+        """The reason as it is stored: the choice in the original language, and the rater's own words after it."""
+        with override(settings.LANGUAGE_CODE):
+            choice = str(dict(self.REASONS)[self.cleaned_data["reason"]])
         note = self.cleaned_data["note"].strip()
         return f"{choice}: {note}" if note else choice
 
@@ -166,10 +170,50 @@ class ScoresField(serializers.Field[dict[str, ShownScore | None], Any, Any, Any]
         return value
 
 
+class MarkSerializer(serializers.Serializer[ShownMark]):
+    side = serializers.ChoiceField(choices=SIDES)
+    turn = WholeNumber(high=MOST_TURNS)
+    seconds = Number()
+    polarity = serializers.ChoiceField(choices=TurnMark.Polarity.values)
+    dimension = Words(default="")
+    note = Words(default="")
+
+
+class MarksField(serializers.Field[list[ShownMark], Any, Any, Any]):
+    """All the marks of a judgment: they replace those of before."""
+
+    def to_internal_value(self, data: Any) -> list[ShownMark]:
+        if not isinstance(data, list):
+            raise serializers.ValidationError(_("must be a list of marks, not %(value)s.") % {"value": shown(data)})
+        if len(data) > MOST_MARKS:
+            raise serializers.ValidationError(
+                _("has %(n)d marks; a judgment takes at most %(most)d.") % {"n": len(data), "most": MOST_MARKS}
+            )
+        return [self._mark(number, each) for number, each in enumerate(data, start=1)]
+
+    def _mark(self, number: int, data: Any) -> ShownMark:
+        serializer = MarkSerializer(data=data)
+        unknown = sorted(set(data) - set(serializer.fields)) if isinstance(data, dict) else []
+        if unknown:
+            raise serializers.ValidationError(
+                _("mark %(number)d has %(unknown)s, which no mark has.")
+                % {"number": number, "unknown": ", ".join(unknown)}
+            )
+        if not serializer.is_valid():
+            raise serializers.ValidationError(
+                _("mark %(number)d: %(problem)s") % {"number": number, "problem": sentence_of(serializer.errors)}
+            )
+        return ShownMark(**serializer.validated_data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
 class DraftSerializer(serializers.Serializer[Any]):
     scores = ScoresField(required=False)
     confidence = WholeNumber(low=1, high=5, required=False)
     reason = Words(required=False)
+    marks = MarksField(required=False)
 
 
 class SubmitSerializer(serializers.Serializer[Any]):

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation.models import Dimension, Membership, Study, System
 from annotation.models.studies import OVERALL
+from annotation.queries.questions import DEGREES
 from earshot.accounts.models import User
 
 
@@ -19,11 +20,13 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
             "title",
             "description",
             "instructions",
+            "content_warning",
             "language",
             "overlap",
             "listening_policy",
             "coverage_wanted",
             "transcript_policy",
+            "question_layout",
             "lease_factor",
             "lease_minimum_seconds",
             "is_simulated",
@@ -33,6 +36,7 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
             "listening_policy": _("Listening"),
             "coverage_wanted": _("Share of the speech to be heard"),
             "transcript_policy": _("Transcript"),
+            "question_layout": _("Questions"),
             "lease_factor": _("A lease lasts the pair's length times"),
             "lease_minimum_seconds": _("and at least, in seconds"),
         }
@@ -40,11 +44,18 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
             "title": _("Researchers and annotators see it."),
             "description": _("For researchers: what this study is to find out."),
             "instructions": _("For annotators: shown before the first pair. Name no system here."),
+            "content_warning": _(
+                "For annotators: what may be hard to hear. They read it before any sound and may skip."
+            ),
             "language": _("As the scenarios name it, such as en or de. Only dialogues of this language are paired."),
             "overlap": _("How many distinct raters judge each pair. 3 is a good start."),
             "listening_policy": _("What a rater must have heard before the questions open."),
             "transcript_policy": _(
                 "Words on the screen pull attention from the voice; after the first listen is mild."
+            ),
+            "question_layout": _(
+                "One after another, each answer is given before the next question is seen, so answers colour each "
+                "other less. All on one page is quicker, and raters more easily answer them alike."
             ),
             "coverage_wanted": _("From 0 to 1, per side; 0.98 leaves room for a clipped breath."),
             "lease_factor": _("How long a pair is lent after the last sign of life."),
@@ -53,8 +64,10 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {
             "description": forms.Textarea(attrs={"rows": 3}),
             "instructions": forms.Textarea(attrs={"rows": 4}),
+            "content_warning": forms.Textarea(attrs={"rows": 2}),
             "listening_policy": forms.RadioSelect,
             "transcript_policy": forms.RadioSelect,
+            "question_layout": forms.RadioSelect,
         }
 
     def clean_coverage_wanted(self) -> float:
@@ -75,7 +88,16 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
         return overlap
 
 
-RUBRIC_FIELDS = ("key", "name", "question", "help_text", "weight")
+RUBRIC_FIELDS = ("key", "name", "question", "help_text", "weight", "anchors")
+ANCHOR_FIELDS = ("anchor_3", "anchor_2", "anchor_1", "anchor_0")  # from much better to about the same
+LONGEST_ANCHOR = 60  # characters: it stands in one seventh of the page
+
+
+def anchor_field(place: int) -> forms.CharField:
+    words = DEGREES[place]
+    return forms.CharField(
+        label=words, max_length=LONGEST_ANCHOR, required=False, widget=forms.TextInput(attrs={"placeholder": words})
+    )
 
 
 class DimensionForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -85,16 +107,37 @@ class DimensionForm(forms.ModelForm):  # type: ignore[type-arg]
         max_value=99,
         error_messages={"min_value": _("From 1 to 99."), "max_value": _("From 1 to 99.")},
     )
+    anchor_3 = anchor_field(0)
+    anchor_2 = anchor_field(1)
+    anchor_1 = anchor_field(2)
+    anchor_0 = anchor_field(3)
 
     class Meta:
         model = Dimension
-        fields = RUBRIC_FIELDS
+        fields = ("key", "name", "question", "help_text", "weight")
         labels = {"key": _("Key"), "help_text": _("Help"), "weight": _("Weight")}
         help_texts = {
             "help_text": _("What to listen for."),
         }
         error_messages = {"key": {"invalid": _("Letters a to z, digits, _ and - only.")}}
         widgets = {"question": forms.TextInput(), "help_text": forms.Textarea(attrs={"rows": 2})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = dict(zip(ANCHOR_FIELDS, self.initial.get("anchors") or [], strict=False))
+        self.initial = {**self.initial, **own}
+
+    @property
+    def anchor_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in ANCHOR_FIELDS]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        anchors = [data.get(name, "") for name in ANCHOR_FIELDS]
+        if any(anchors) and not all(anchors):
+            self.add_error(None, _("A scale of its own needs all four phrases. Fill them all, or none."))
+        data["anchors"] = anchors if all(anchors) else []
+        return data
 
 
 class BaseRubricFormSet(BaseFormSet):  # type: ignore[type-arg]

@@ -1,18 +1,25 @@
 """What annotation keeps. One module per subject; import the names from here."""
 
 from annotation.models.dialogues import Dialogue, DialogueImport, Rendition, Scenario, System, Turn
-from annotation.models.judgments import Judgment, QualityVerdict, Score, TurnMark
-from annotation.models.pairs import Heartbeat, Lease, ListeningLog, Pair
+from annotation.models.judgments import Flag, Judgment, QualityVerdict, Score, TurnMark
+from annotation.models.pairs import Heartbeat, Lease, ListeningClock, ListeningLog, Pair
+from annotation.models.qualification import Attempt, Consent, Enrolment, Invitation, Step, TrialAnswer
 from annotation.models.snapshots import Snapshot, SnapshotFamily
 from annotation.models.studies import Dimension, Membership, Study
 
 __all__ = [
+    "Attempt",
+    "Consent",
     "Dialogue",
     "DialogueImport",
     "Dimension",
+    "Enrolment",
+    "Flag",
     "Heartbeat",
+    "Invitation",
     "Judgment",
     "Lease",
+    "ListeningClock",
     "ListeningLog",
     "Membership",
     "Pair",
@@ -22,8 +29,10 @@ __all__ = [
     "Score",
     "Snapshot",
     "SnapshotFamily",
+    "Step",
     "Study",
     "System",
+    "TrialAnswer",
     "Turn",
     "TurnMark",
 ]

@@ -2,6 +2,7 @@
 
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -103,6 +104,41 @@ class TurnMark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.polarity} at {self.seconds:.1f} s"
+
+
+class FlagManager(models.Manager["Flag"]):
+    def get_queryset(self) -> models.QuerySet["Flag"]:
+        """With is_open as a column, so that lists can begin with what is open."""
+        is_open = models.ExpressionWrapper(Q(resolved_at__isnull=True), output_field=models.BooleanField())
+        return super().get_queryset().annotate(is_open=is_open)
+
+
+class Flag(models.Model):
+    """Something is wrong with a pair, says its annotator to the adjudicator. The pair goes on as it was."""
+
+    class Kind(models.TextChoices):
+        SOUND = "sound", _("the sound is broken")
+        CONTENT = "content", _("the content should not be heard")
+        QUESTION = "question", _("a question does not fit")
+        OTHER = "other", _("something else")
+
+    lease = models.ForeignKey(Lease, on_delete=models.CASCADE, related_name="flags")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    note = models.CharField(max_length=1000, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    resolution = models.CharField(max_length=1000, blank=True)
+    objects = FlagManager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["lease", "kind"], name="one_flag_per_lease_and_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.lease.pair}"
 
 
 class QualityVerdict(models.Model):

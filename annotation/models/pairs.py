@@ -123,7 +123,6 @@ class Lease(models.Model):
     skip_reason = models.CharField(max_length=300, blank=True)
     last_sequence = models.PositiveIntegerField(default=0)  # of the last accepted heartbeat
     last_heartbeat_at = models.DateTimeField(null=True, blank=True)
-    credit_balance = models.FloatField(default=0.0)  # seconds of wall time not yet used up by credited listening
     objects = LeaseQuerySet.as_manager()
 
     class Meta:
@@ -171,6 +170,19 @@ class Lease(models.Model):
 
 
 UNDO_TIME = timedelta(minutes=10)
+
+
+class ListeningClock(models.Model):
+    """How much listening a person may still be credited with: one has one pair of ears, however many tabs are open."""
+
+    annotator = models.OneToOneField(
+        settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="listening_clock"
+    )
+    told_at = models.DateTimeField()  # up to here wall time is counted
+    balance = models.FloatField(default=0.0)  # seconds of wall time not yet used up by credited listening
+
+    def __str__(self) -> str:
+        return f"{self.annotator}: {self.balance:.1f} s"
 
 
 class Heartbeat(models.Model):

@@ -48,10 +48,22 @@ class Study(models.Model):
         AFTER_FIRST_LISTEN = "after_first_listen", _("after the first listen")
         ALWAYS = "always", _("always shown")
 
+    class QuestionLayout(models.TextChoices):
+        ONE_BY_ONE = "one_by_one", _("one after another")
+        TOGETHER = "together", _("all on one page")
+
+    class Entry(models.TextChoices):
+        NONE = "none", _("none: who is added may judge at once")
+        DEVICE = "device", _("device: consent, then a check of headphones and hearing")
+        FULL = "full", _("full: consent, headphones and hearing, training, test pairs")
+
     title = models.CharField(_("title"), max_length=200)
     description = models.TextField(_("description"), blank=True)  # for researchers
     instructions = models.TextField(_("instructions"), blank=True)  # for annotators
+    content_warning = models.CharField(_("content warning"), max_length=300, blank=True)  # before the first pair
     language = models.CharField(max_length=16, default="en")
+    # What annotators read, in further languages: {"ja": {"title": …, "instructions": …, "content_warning": …}}
+    translations = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     version = models.PositiveSmallIntegerField(default=1)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="copies")
@@ -65,6 +77,13 @@ class Study(models.Model):
     transcript_policy = models.CharField(
         max_length=20, choices=TranscriptPolicy.choices, default=TranscriptPolicy.AFTER_FIRST_LISTEN
     )
+    question_layout = models.CharField(max_length=10, choices=QuestionLayout.choices, default=QuestionLayout.ONE_BY_ONE)
+    entry = models.CharField(max_length=10, choices=Entry.choices, default=Entry.NONE)  # asked before the first pair
+    consent_text = models.TextField(_("consent"), blank=True)  # empty: the usual text
+    shows_agreement = models.BooleanField(default=False)  # to annotators: how often they agree with gold
+    pairs_per_participant = models.PositiveSmallIntegerField(null=True, blank=True)  # of crowd workers; null: all
+    completion_code = models.CharField(max_length=80, blank=True)  # what crowd workers leave with …
+    completion_url = models.URLField(blank=True)  # … and where to
     is_simulated = models.BooleanField(_("simulated raters judge here"), default=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
@@ -103,6 +122,9 @@ class Dimension(models.Model):
     position = models.PositiveSmallIntegerField()
     question = models.CharField(max_length=300)
     help_text = models.TextField(blank=True)
+    # How much better, in words: [much better, better, slightly better, about the same]; empty for the usual ones.
+    anchors = models.JSONField(default=list, blank=True)
+    translations = models.JSONField(default=dict, blank=True)  # {"ja": {"name": …, "question": …, …}}
     weight = models.FloatField(default=1.0)
 
     class Meta:

@@ -1,20 +1,22 @@
 """What the listening room may know of a pair: nothing that tells which system spoke."""
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from django.http import Http404
-from django.shortcuts import get_object_or_404
+from django.utils import timezone
 
-from annotation.models import Dimension, Judgment, Lease, Rendition, Study
+from annotation.models import Dimension, Judgment, Lease, Study
 from annotation.models.studies import OVERALL
 from annotation.services import listening
 from annotation.services.judgments import missing_answers
 from annotation.services.listening import SideHeard
-from annotation.services.renditions import ensure_rendition
-from annotation.services.studies import LEVEL_TOLERANCE_LU
+from annotation.services.qualification.standing import withdrawn_from
+from annotation.services.renditions import PlayedSound, ensure_sounds, side_of
 from earshot.accounts.models import User
 
 CLOSED = (Lease.State.SUBMITTED, Lease.State.LATE, Lease.State.SKIPPED)
@@ -24,19 +26,23 @@ Listening, Transcript = Study.ListeningPolicy, Study.TranscriptPolicy
 
 
 def lease_of(annotator: User, key: str) -> Lease:
-    """The annotator's own lease with this key; another's is not there at all (404)."""
+    """The annotator's own lease with this key; another's is not there at all (404), and neither is a guessed one."""
     if len(key) > 32 or "\0" in key:  # PostgreSQL takes no null character, not even to look for
         raise Http404
     whole = Lease.objects.select_related(
         "annotator", "pair__study", "pair__scenario", "pair__dialogue_a", "pair__dialogue_b"
     )
-    return get_object_or_404(whole.held_by(annotator), key=key)
+    lease = whole.held_by(annotator).filter(key=key).first()
+    if lease is None:
+        raise Http404  # without a word: every refusal is the same to the letter
+    return lease
 
 
 def open_lease_of(annotator: User, key: str) -> Lease:
-    """Likewise, while it can still be judged: what was submitted or skipped gives no sound any more."""
+    """Likewise, while it lasts: what was submitted or skipped, or ran out, gives no sound any more."""
     lease = lease_of(annotator, key)
-    if lease.state in CLOSED:
+    is_held = lease.state in (Lease.State.RESERVED, Lease.State.LIVE)
+    if not is_held or lease.expires_at <= timezone.now():
         raise Http404
     return lease
 
@@ -57,14 +63,14 @@ def can_submit_late(lease: Lease, judgment: Judgment | None) -> bool:
         return False
     if missing_answers(judgment) or not listening.gate_is_open(lease):
         return False
+    if lease.annotator_id in withdrawn_from(lease.pair.study):
+        return False
     return Study.objects.judged_by(lease.annotator).filter(pk=lease.pair.study_id).exists()
 
 
-def rendition_for(lease: Lease, side: str) -> Rendition:
-    """The bytes to play on this side: at the pair's level, or the master's own where the two hardly differ."""
-    dialogue = lease.dialogue(side)
-    is_near = abs(dialogue.level_lufs - lease.pair.level_lufs) <= LEVEL_TOLERANCE_LU
-    return ensure_rendition(dialogue, dialogue.level_lufs if is_near else lease.pair.level_lufs)
+def sound_for(lease: Lease, side: str) -> PlayedSound:
+    """The bytes to play on this side."""
+    return ensure_sounds(lease.pair)[lease.letter(side)]
 
 
 def transcript_is_shown(lease: Lease, side: str, *, says_heard: bool = False) -> bool:
@@ -83,21 +89,21 @@ def transcript_is_shown(lease: Lease, side: str, *, says_heard: bool = False) ->
 
 def scene_of(lease: Lease, side: str, *, with_text: bool) -> dict[str, Any]:
     """What one side's drawing and turn list need. Speakers go by role: a voice's own name could tell the system."""
-    dialogue = lease.dialogue(side)
-    rows = list(dialogue.turns.defer("reasoning").all())
+    played = side_of(lease, side)
+    rows = list(played.dialogue.turns.defer("reasoning").all())
     names = _names_of_speakers(rows, lease.pair.scenario.roles or {})
     turns = [
         {
             "speaker": names[row.role, row.speaker],
             "role": row.role,
-            "start": round(row.start, 3),
-            "end": round(row.end, 3),
+            "start": round(played.at(row.start), 3),
+            "end": round(played.at(row.end), 3),
             "scenario_turn": row.scenario_turn,
             **({"text": row.text} if with_text else {}),
         }
         for row in rows
     ]
-    return {"duration": round(dialogue.seconds, 3), "turns": turns, "has_text": with_text}
+    return {"duration": round(played.seconds, 3), "turns": turns, "has_text": with_text}
 
 
 def _names_of_speakers(rows: Iterable[Any], roles: dict[str, str]) -> dict[tuple[str, str], str]:
@@ -131,11 +137,12 @@ def listening_state(lease: Lease, *, at: datetime) -> dict[str, Any]:
 
 
 def _side_state(lease: Lease, side: SideHeard) -> dict[str, Any]:
-    turns = lease.dialogue(side.side).turns.values_list("position", "start", "end")
+    played = side_of(lease, side.side)
+    turns = played.dialogue.turns.values_list("position", "start", "end")
     missing_turns = [
         position + 1
         for position, start, end in turns
-        if listening.length(listening.intersect([[start, end]], side.missing)) > UNHEARD_SECONDS
+        if seconds_missing(side.missing, played.at(start), played.at(end)) > UNHEARD_SECONDS
     ]
     return {
         "coverage": round(side.coverage, 4),
@@ -144,6 +151,17 @@ def _side_state(lease: Lease, side: SideHeard) -> dict[str, Any]:
         "missing": _rounded(side.missing),
         "missing_turns": missing_turns,
     }
+
+
+def seconds_missing(missing: list[list[float]], start: float, end: float) -> float:
+    """Of a turn. Only what is missing near it is looked at: half an hour has hundreds of turns and of such stretches.
+
+    Args:
+        missing: ascending and disjoint.
+    """
+    first = bisect_right(missing, start, key=itemgetter(1))
+    last = bisect_left(missing, end, key=itemgetter(0))
+    return sum(min(end, to) - max(start, since) for since, to in missing[first:last])
 
 
 def _rounded(stretches: list[list[float]]) -> list[list[float]]:

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from annotation.models import Judgment, Lease, Pair, Score, Study
 from annotation.models.studies import OVERALL
 from annotation.services.boards import DimensionBoard, StudyBoard
+from annotation.services.qualification.standing import withdrawn_from
 from earshot.accounts.models import User
 
 State = Lease.State
@@ -94,6 +95,7 @@ def progress_of(study: Study) -> Progress:
 def _raters(study: Study) -> list[RaterRow]:
     rows = (
         User.objects.filter(leases__pair__study=study)
+        .exclude(pk__in=withdrawn_from(study))
         .annotate(
             n_counted=Count("leases", filter=Q(leases__pair__study=study, leases__state=State.SUBMITTED)),
             n_late=Count("leases", filter=Q(leases__pair__study=study, leases__state=State.LATE)),
@@ -118,21 +120,23 @@ def _raters(study: Study) -> list[RaterRow]:
 
 
 def pairs_of(study: Study) -> "QuerySet[Pair]":
-    """Pairs with n_counted and mean_overall (positive favours a), in one query."""
-    counted = Judgment.objects.counted().filter(lease__pair=OuterRef("pk")).order_by().values("lease__pair")
+    """Pairs with n_counted and mean_overall (positive favours a), without the judgments of withdrawn consents."""
+    withdrawn = withdrawn_from(study)
+    counted = Judgment.objects.counted().filter(lease__pair=OuterRef("pk")).exclude(lease__annotator__in=withdrawn)
+    per_pair = counted.order_by().values("lease__pair")
     overall = Score.objects.filter(
         judgment__lease__pair=OuterRef("pk"),
         judgment__submitted_at__isnull=False,
         judgment__is_late=False,
         dimension__key=OVERALL,
         kind=Score.Kind.SCORED,
-    )
+    ).exclude(judgment__lease__annotator__in=withdrawn)
     mean = overall.order_by().values("judgment__lease__pair").annotate(mean=Avg("value")).values("mean")
     return (
         study.pairs.select_related("scenario", "dialogue_a__system", "dialogue_b__system")
         .defer("dialogue_a__speech", "dialogue_b__speech", "dialogue_a__meta", "dialogue_b__meta")
         .annotate(
-            n_counted=Coalesce(Subquery(counted.annotate(n=Count("pk")).values("n")), 0),
+            n_counted=Coalesce(Subquery(per_pair.annotate(n=Count("pk")).values("n")), 0),
             mean_overall=Subquery(mean),
             n_seats=F("n_counted") + F("seats_left"),
         )
@@ -174,6 +178,7 @@ def chart_of(board: DimensionBoard) -> dict[str, Any] | None:
         return None  # an estimate is never shown without its interval
     return {
         "kind": "interval",
+        # xgettext:no-python-format
         "x": {"label": _("strength in logits, 95 % intervals")},
         "reference": {"value": 0, "label": _("mean of all")},
         "rows": rows,

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from annotation.models import Dimension, Judgment, Pair, QualityVerdict, Score, Study, System
 from annotation.models.judgments import JudgmentQuerySet
+from annotation.services.qualification.standing import withdrawn_from
 from earshot import estimation
 
 CACHE_SECONDS = (
@@ -73,6 +74,9 @@ def study_board(study: Study) -> StudyBoard:
     It is cached under the judgments it was made from, so it is always the newest.
     """
     judgments = Judgment.objects.counted().filter(lease__pair__study=study, lease__pair__kind=Pair.Kind.REGULAR)
+    withdrawn = sorted(withdrawn_from(study))
+    if withdrawn:
+        judgments = judgments.exclude(lease__annotator__in=withdrawn)
     failed = Q(quality__verdict=QualityVerdict.Verdict.FAIL)
     facts = judgments.aggregate(
         n=Count("pk"),
@@ -80,7 +84,8 @@ def study_board(study: Study) -> StudyBoard:
         newest=Max("submitted_at"),
         decided=Max("quality__decided_at"),
     )
-    key = f"board:{FORM}:{study.pk}:{hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()[:32]}"
+    made_from = repr([*sorted(facts.items()), *withdrawn])
+    key = f"board:{FORM}:{study.pk}:{hashlib.sha256(made_from.encode()).hexdigest()[:32]}"
     board: StudyBoard | None = cache.get(key)
     if board is None:
         names = dict(System.objects.values_list("pk", "name"))

@@ -8,11 +8,16 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from annotation.models import Dimension, Judgment, Lease, Score, Study, TurnMark
+from annotation.models import Dimension, Judgment, Lease, Score, Study, Turn, TurnMark
+from annotation.queries.wording import for_reader
 from annotation.services import leases, listening, quality
+from annotation.services.renditions import side_of
 
 State = Lease.State
 SCALE = range(-3, 4)
+MOST_MARKS = 200
+LONGEST_NOTE = 300  # characters, as the column has
+ROUNDING_SECONDS = 0.05  # the page knows a dialogue's length to the millisecond
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,28 @@ def locked(lease: Lease) -> Lease:
     return mine.get(pk=lease.pk)
 
 
+@dataclass(frozen=True)
+class ShownMark:
+    """A flag on a turn: which side and turn, when in the side's own time (seconds), good or bad, of which dimension."""
+
+    side: str
+    turn: int  # position in the dialogue
+    seconds: float
+    polarity: str
+    dimension: str = ""
+    note: str = ""
+
+    def problem(self) -> str:
+        if self.side not in listening.SIDES or self.polarity not in TurnMark.Polarity.values:
+            return _("A mark needs the side left or right, and good or bad.")
+        if len(self.note) > LONGEST_NOTE:
+            return _("The word on a mark has %(n)d characters; at most %(most)d fit.") % {
+                "n": len(self.note),
+                "most": LONGEST_NOTE,
+            }
+        return ""
+
+
 @transaction.atomic
 def save_draft(
     lease: Lease,
@@ -45,12 +72,14 @@ def save_draft(
     scores: Mapping[str, ShownScore | None] | None = None,
     confidence: int | None = None,
     reason: str | None = None,
+    marks: Sequence[ShownMark] | None = None,
     at: datetime,
 ) -> Judgment:
-    """Keep what was answered so far. Only what is given changes; a score of None is taken back.
+    """Keep what was answered so far. Only what is given changes; a score of None is taken back; marks replace all.
 
     Raises:
-        ValidationError: for an unknown dimension, a value off the scale, or a judgment already submitted.
+        ValidationError: for an unknown dimension, a value off the scale, a mark outside its dialogue, or a judgment
+            already submitted.
     """
     lease = locked(lease)
     if lease.state not in {State.RESERVED, State.LIVE, State.EXPIRED}:
@@ -71,9 +100,16 @@ def save_draft(
         if len(reason) > 4000:
             raise ValidationError(_("The reason has %(n)d characters; at most 4000 fit.") % {"n": len(reason)})
         judgment.reason = reason
+    if marks is not None:
+        _replace_marks(judgment, lease, marks)
     judgment.updated_at = at
     judgment.save(update_fields=["confidence", "reason", "updated_at"])
     return judgment
+
+
+def _check_opened(lease: Lease) -> None:
+    if lease.state == State.RESERVED:
+        raise ValidationError(_("This pair is reserved for you, not open yet. Open it, then answer."))
 
 
 def _save_scores(judgment: Judgment, lease: Lease, scores: Mapping[str, ShownScore | None]) -> None:
@@ -96,6 +132,60 @@ def _save_scores(judgment: Judgment, lease: Lease, scores: Mapping[str, ShownSco
         )
 
 
+def _replace_marks(judgment: Judgment, lease: Lease, marks: Sequence[ShownMark]) -> None:
+    if len(marks) > MOST_MARKS:
+        raise ValidationError(
+            _("A judgment has at most %(most)d marks, not %(n)d. Delete some first.")
+            % {"most": MOST_MARKS, "n": len(marks)}
+        )
+    dimensions = {dimension.key: dimension for dimension in lease.pair.study.dimensions.all()}
+    turns = {side: {turn.position: turn for turn in lease.dialogue(side).turns.all()} for side in listening.SIDES}
+    seconds = {side: side_of(lease, side).seconds + ROUNDING_SECONDS for side in listening.SIDES}
+    rows = []
+    for mark in marks:
+        if problem := mark.problem():
+            raise ValidationError(problem)
+        turn = turns[mark.side].get(mark.turn)
+        if turn is None or not 0 <= mark.seconds <= seconds[mark.side]:
+            raise ValidationError(
+                _("Turn %(turn)s at %(seconds)s s is outside this dialogue.")
+                % {"turn": mark.turn + 1, "seconds": mark.seconds}
+            )
+        if mark.dimension and mark.dimension not in dimensions:
+            raise ValidationError(_("'%(key)s' is not asked in this study.") % {"key": mark.dimension})
+        rows.append(_mark_row(judgment, lease.letter(mark.side), mark, turn, dimensions.get(mark.dimension)))
+    judgment.marks.all().delete()
+    TurnMark.objects.bulk_create(rows)
+
+
+def _mark_row(judgment: Judgment, letter: str, mark: ShownMark, turn: Turn, dimension: Dimension | None) -> TurnMark:
+    return TurnMark(
+        judgment=judgment,
+        turn=turn,
+        side=letter,
+        seconds=mark.seconds,
+        dimension=dimension,
+        polarity=mark.polarity,
+        note=mark.note,
+    )
+
+
+def shown_marks(lease: Lease, judgment: Judgment) -> list[ShownMark]:
+    """The marks as they stand on the screen, by their time."""
+    rows = judgment.marks.select_related("turn", "dimension").order_by("seconds", "pk")
+    return [
+        ShownMark(
+            side="left" if row.side == lease.side_left else "right",
+            turn=row.turn.position,
+            seconds=row.seconds,
+            polarity=row.polarity,
+            dimension=row.dimension.key if row.dimension else "",
+            note=row.note,
+        )
+        for row in rows
+    ]
+
+
 def missing_answers(judgment: Judgment) -> list[Dimension]:
     """The study's questions without an answer."""
     answered = set(judgment.scores.values_list("dimension_id", flat=True))
@@ -107,7 +197,8 @@ def submit(lease: Lease, *, at: datetime) -> Judgment:
     """Turn the draft into a judgment. Submitting twice is the same as once; after expiry it is kept as a late one.
 
     Raises:
-        ValidationError: if answers are missing, too little was heard, it was skipped, or the annotator was removed.
+        ValidationError: if answers are missing, too little was heard, it was not opened, it was skipped, or the
+            annotator was removed.
     """
     lease = locked(lease)
     leases.expire_if_overdue(lease, at=at)
@@ -117,6 +208,7 @@ def submit(lease: Lease, *, at: datetime) -> Judgment:
         return judgment
     if lease.state == State.SKIPPED:
         raise ValidationError(_("You skipped this pair, so it takes no judgment."))
+    _check_opened(lease)
     if judgment is None:
         raise ValidationError(_("Nothing was answered yet. Answer every question, then submit."))
     leases.check_belongs(lease.annotator, lease.pair.study)
@@ -133,7 +225,7 @@ def submit(lease: Lease, *, at: datetime) -> Judgment:
 
 
 def _check_complete(judgment: Judgment) -> None:
-    missing = [dimension.name for dimension in missing_answers(judgment)]
+    missing = [str(for_reader(dimension, "name")) for dimension in missing_answers(judgment)]
     if judgment.confidence is None:
         missing.append(_("confidence"))
     if missing:
@@ -153,53 +245,3 @@ def _seal(judgment: Judgment, lease: Lease, *, is_late: bool, at: datetime) -> N
         judgment.seconds_a, judgment.seconds_b = by_letter["a"].seconds_played, by_letter["b"].seconds_played
         judgment.stalls = sum(log.stalls for log in lease.listening_logs.all())
     judgment.save()
-
-
-@dataclass(frozen=True)
-class ShownMark:
-    """A flag on a turn: which side and turn, when in the side's own time (seconds), good or bad, of which dimension."""
-
-    side: str
-    turn: int  # position in the dialogue
-    seconds: float
-    polarity: str
-    dimension: str = ""
-    note: str = ""
-
-
-@transaction.atomic
-def save_marks(lease: Lease, marks: Sequence[ShownMark], *, at: datetime) -> Judgment:
-    """Replace the draft's marks by these.
-
-    Raises:
-        ValidationError: for a side, turn, dimension or polarity that does not exist.
-    """
-    judgment = save_draft(lease, at=at)
-    dimensions = {dimension.key: dimension for dimension in lease.pair.study.dimensions.all()}
-    rows = []
-    for mark in marks:
-        if mark.side not in listening.SIDES or mark.polarity not in TurnMark.Polarity.values:
-            raise ValidationError(_("A mark needs the side left or right, and good or bad."))
-        dialogue = lease.dialogue(mark.side)
-        turn = dialogue.turns.filter(position=mark.turn).first()
-        if turn is None or not 0 <= mark.seconds <= dialogue.seconds:
-            raise ValidationError(
-                _("Turn %(turn)s at %(seconds)s s is outside this dialogue.")
-                % {"turn": mark.turn + 1, "seconds": mark.seconds}
-            )
-        if mark.dimension and mark.dimension not in dimensions:
-            raise ValidationError(_("'%(key)s' is not asked in this study.") % {"key": mark.dimension})
-        rows.append(
-            TurnMark(
-                judgment=judgment,
-                turn=turn,
-                side=lease.letter(mark.side),
-                seconds=mark.seconds,
-                dimension=dimensions.get(mark.dimension),
-                polarity=mark.polarity,
-                note=mark.note[:300],
-            )
-        )
-    judgment.marks.all().delete()
-    TurnMark.objects.bulk_create(rows)
-    return judgment

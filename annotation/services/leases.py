@@ -15,6 +15,8 @@ from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from annotation.models import Judgment, Lease, Pair, Study
+from annotation.queries.wording import title_for_reader
+from annotation.services.qualification import standing
 from earshot.accounts.models import User
 
 State = Lease.State
@@ -25,22 +27,41 @@ def next_lease(annotator: User, study: Study, *, at: datetime) -> Lease | None:
     """The pair this annotator has open in the study, else one newly reserved, else None when no pair is open to them.
 
     Raises:
-        ValidationError: if the study does not run or the annotator does not belong to it.
+        ValidationError: if the study does not run, the annotator does not belong to it, or, unless a pair is open
+            already, has not consented and qualified as the study asks.
     """
     check_may_judge(annotator, study)
     expire_overdue(at=at, study=study)
     held = Lease.objects.held_by(annotator).select_related("pair__study")
     current = held.filter(state=State.LIVE, pair__study=study).first()
-    if current is None:
+    if current is None:  # what was passed never ends inside a pair
+        standing.check_entry(annotator, study, at=at)
         current = held.filter(state=State.RESERVED, pair__study=study).first()
     return current or claim(annotator, study, at=at)
+
+
+def reserve_ahead(lease: Lease, *, at: datetime) -> Lease | None:
+    """Reserve the pair that comes after `lease`, while that is being judged. One that is reserved already stays.
+
+    Returns: the reserved lease; None when no pair is open, or nothing is being judged any more.
+    Raises:
+        ValidationError: as for `next_lease`.
+    """
+    if lease.state != State.LIVE:
+        return None
+    annotator, study = lease.annotator, lease.pair.study
+    check_may_judge(annotator, study)
+    standing.check_entry(annotator, study, at=at)
+    expire_overdue(at=at, study=study)
+    reserved = Lease.objects.held_by(annotator).filter(state=State.RESERVED, pair__study=study).first()
+    return reserved or claim(annotator, study, at=at)
 
 
 def check_may_judge(annotator: User, study: Study) -> None:
     if study.state != Study.State.RUNNING:
         raise ValidationError(
             _("Study '%(study)s' is %(state)s and lends no pairs. Ask its researcher to start it.")
-            % {"study": study, "state": study.get_state_display()}
+            % {"study": title_for_reader(study), "state": study.get_state_display()}
         )
     check_belongs(annotator, study)
     if annotator.is_simulated and not study.is_simulated:
@@ -53,7 +74,12 @@ def check_may_judge(annotator: User, study: Study) -> None:
 def check_belongs(annotator: User, study: Study) -> None:
     if not Study.objects.judged_by(annotator).filter(pk=study.pk).exists():
         raise ValidationError(
-            _("You are not an annotator of study '%(study)s'. Ask its researcher.") % {"study": study}
+            _("You are not an annotator of study '%(study)s'. Ask its researcher.") % {"study": title_for_reader(study)}
+        )
+    if not annotator.is_simulated and annotator.pk in standing.withdrawn_from(study):
+        raise ValidationError(
+            _("You withdrew your consent to study '%(study)s', so it takes no judgment of yours.")
+            % {"study": title_for_reader(study)}
         )
 
 
@@ -174,6 +200,8 @@ def _revive(lease: Lease, *, at: datetime) -> None:
     lending = Study.objects.judged_by(lease.annotator).filter(pk=lease.pair.study_id, state=Study.State.RUNNING)
     if not lending.exists():  # a study that rests lends nothing, and nobody lends to whoever was removed
         return
+    if lease.annotator_id in standing.withdrawn_from(lease.pair.study):
+        return
     if lease.pair.take_seat() and not _make_live(lease, at=at):
         transaction.set_rollback(True)  # another tab changed it first: our seat goes back
 
@@ -247,13 +275,15 @@ def undo(lease: Lease, *, at: datetime) -> None:
     """Take a submitted judgment back to a draft, within ten minutes. The seat is kept.
 
     Raises:
-        ValidationError: if it is too late, or nothing was submitted.
+        ValidationError: if it is too late, nothing was submitted, or the draft could not be submitted again, as its
+            annotator was removed from the study or withdrew the consent.
     """
     lease.refresh_from_db()
     if not lease.can_undo(at):
         raise ValidationError(
             _("This judgment can no longer be undone: ten minutes have passed, or it was never submitted.")
         )
+    check_belongs(lease.annotator, lease.pair.study)
     submitted = Lease.objects.filter(pk=lease.pk, state=State.SUBMITTED)
     if submitted.update(state=State.LIVE, submitted_at=None, expires_at=at + lease.duration()):
         Judgment.objects.filter(lease=lease).update(submitted_at=None, updated_at=at)

@@ -1,27 +1,37 @@
 """Proof of listening: what a heartbeat is worth, computed here and never in the page.
 
 A stretch counts when it was played at a rate of at most 1.0, audible and in a visible tab, when no more is claimed than
-the wall time since the heartbeats before allows, and when the server had sent its bytes to this lease.
+the wall time since this person's heartbeats before allows, when it comes in its order on an enforced first listen, and
+when the server had sent its bytes to this lease.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Min
 
-from annotation.models import Heartbeat, Lease, ListeningLog
+from annotation.models import Heartbeat, Lease, ListeningClock, ListeningLog
 from annotation.services import leases
+from annotation.services.renditions import side_of
 
 Stretch = Sequence[float]  # [from, to] in media seconds
 MAX_BALANCE_SECONDS = 15.0  # three heartbeats: a late one loses nothing, a long silence cannot be claimed at once
 TOLERANCE_SECONDS = 0.5  # clocks and timers of a browser
+ORDER_TOLERANCE_SECONDS = 1.0  # a browser hears of a start or a seek late: such seams are no skips
 SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)
 class Beat:
-    """One heartbeat as the page sent it, already validated for type and range."""
+    """One heartbeat as the page sent it, already validated for type and range.
+
+    Raises:
+        ValueError: for a number that is not finite, or a stretch that ends before it starts: one alone would leave the
+            person's clock without a value, or richer.
+    """
 
     sequence: int
     side: str
@@ -33,6 +43,11 @@ class Beat:
     visible: bool = True
     stalls: int = 0
     stalled_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        numbers = [self.media_time, self.rate, self.volume, self.stalled_seconds]
+        if not all(map(math.isfinite, numbers)) or any(not 0 <= start <= end < math.inf for start, end in self.played):
+            raise ValueError(f"Heartbeat {self.sequence} has times that are none: {self}. Refuse it with status 400.")
 
 
 def union(stretches: Iterable[Stretch]) -> list[list[float]]:
@@ -85,6 +100,37 @@ def refusal_of(beat: Beat, *, balance: float) -> str:
     return ""
 
 
+def order_refusal_of(lease: Lease, beat: Beat, logs: Mapping[str, ListeningLog]) -> str:
+    """Why nothing is credited on an enforced first listen: the other side comes first, or something was left out."""
+    study = lease.pair.study
+    if study.listening_policy != study.ListeningPolicy.ENFORCED:
+        return ""
+    speech = {side: union(side_of(lease, side).speech) for side in SIDES}
+    heard = {side: logs[side].heard if side in logs else [] for side in SIDES}
+    is_enough = {side: coverage(heard[side], speech[side]) >= study.coverage_wanted for side in SIDES}
+    if beat.side != lease.heard_first and beat.played and not is_enough[lease.heard_first]:
+        return "out of order"
+    if is_enough[beat.side] or is_in_order(beat.played, heard[beat.side], speech[beat.side]):
+        return ""
+    return "out of order"
+
+
+def is_in_order(played: Iterable[Stretch], heard: Iterable[Stretch], speech: Sequence[Stretch]) -> bool:
+    """Whether stretches, in the order in which they were played, leave out no speech. Going back is free."""
+    known = list(heard)
+    for stretch in played:
+        if stretch[0] > frontier(known, speech) + ORDER_TOLERANCE_SECONDS:
+            return False
+        known.append(stretch)
+    return True
+
+
+def frontier(heard: Iterable[Stretch], speech: Sequence[Stretch]) -> float:
+    """How far a first listen has come, in seconds: where the first speech begins that was left out; inf without any."""
+    left_out = (start for start, end in without(union(speech), union(heard)) if end - start > ORDER_TOLERANCE_SECONDS)
+    return next(left_out, math.inf)
+
+
 @transaction.atomic
 def record_heartbeat(lease: Lease, beat: Beat, *, at: datetime) -> Heartbeat | None:
     """Store a heartbeat, credit what it is worth, renew the lease.
@@ -96,17 +142,24 @@ def record_heartbeat(lease: Lease, beat: Beat, *, at: datetime) -> Heartbeat | N
     )
     if not fresh.update(last_sequence=beat.sequence):  # holds the row: heartbeats of one lease come one by one
         return None
-    lease.refresh_from_db()
-    elapsed = (at - (lease.last_heartbeat_at or lease.opened_at or at)).total_seconds()
-    balance = min(lease.credit_balance + max(elapsed, 0.0), MAX_BALANCE_SECONDS)
-    refusal = refusal_of(beat, balance=balance)
+    lease.refresh_from_db(fields=["state", "opened_at", "expires_at", "last_sequence"])
+    clock = _locked_clock(lease, at=at)
+    logs = _locked_logs(lease)
+    elapsed = max((at - clock.told_at).total_seconds(), 0.0)
+    saved = min(clock.balance + elapsed, MAX_BALANCE_SECONDS)
+    # What was saved up before this pair was opened cannot have been heard in it.
+    open_for = max((at - (lease.opened_at or at)).total_seconds(), 0.0)
+    balance = min(saved, open_for - sum(log.seconds_played for log in logs.values()))
+    refusal = refusal_of(beat, balance=balance) or order_refusal_of(lease, beat, logs)
     credited = 0.0
-    if beat.played or beat.stalls:
+    if beat.played or beat.stalls or beat.stalled_seconds:
         credited = _credit(lease, beat, counts=not refusal, at=at)
-    left = balance - length(beat.played)
-    lease.credit_balance = min(balance, max(0.0, left)) if refusal else left  # a refusal pays off no debt
+    left = saved - length(beat.played)
+    clock.balance = min(saved, max(0.0, left)) if refusal else left  # a refusal pays off no debt
+    clock.told_at = max(at, clock.told_at)
+    clock.save(update_fields=["balance", "told_at"])
     lease.last_heartbeat_at = at
-    lease.save(update_fields=["credit_balance", "last_heartbeat_at"])
+    lease.save(update_fields=["last_heartbeat_at"])
     leases.renew(lease, at=at)
     return Heartbeat.objects.create(
         lease=lease,
@@ -126,6 +179,18 @@ def record_heartbeat(lease: Lease, beat: Beat, *, at: datetime) -> Heartbeat | N
     )
 
 
+def _locked_clock(lease: Lease, *, at: datetime) -> ListeningClock:
+    """The person's one clock, held until the commit: their tabs come one by one."""
+    clocks = ListeningClock.objects.select_for_update()
+    mine = clocks.filter(annotator_id=lease.annotator_id).first()
+    if mine is None:
+        # From the first pair opened, which need not be this one: its tab has not told yet what it played.
+        live = Lease.objects.filter(annotator_id=lease.annotator_id, state=Lease.State.LIVE)
+        opened_at = live.aggregate(first=Min("opened_at"))["first"]
+        mine, _is_new = clocks.get_or_create(annotator_id=lease.annotator_id, defaults={"told_at": opened_at or at})
+    return mine
+
+
 def _credit(lease: Lease, beat: Beat, *, counts: bool, at: datetime) -> float:
     log = _locked_log(lease, beat.side)
     seconds = 0.0
@@ -133,7 +198,7 @@ def _credit(lease: Lease, beat: Beat, *, counts: bool, at: datetime) -> float:
         credited = intersect(beat.played, log.delivered)
         seconds = length(credited)
         log.heard = union([*log.heard, *credited])
-        log.coverage = coverage(log.heard, lease.dialogue(beat.side).speech)
+        log.coverage = coverage(log.heard, side_of(lease, beat.side).speech)
         log.seconds_played += seconds
     log.stalls += beat.stalls
     log.stalled_seconds += beat.stalled_seconds
@@ -151,6 +216,11 @@ def record_delivery(lease: Lease, side: str, *, start: float, end: float, at: da
         log.delivered = delivered
         log.updated_at = at
         log.save(update_fields=["delivered", "updated_at"])
+
+
+def _locked_logs(lease: Lease) -> dict[str, ListeningLog]:
+    mine = ListeningLog.objects.select_for_update().filter(lease=lease).order_by("side")
+    return {log.side: log for log in mine}
 
 
 def _locked_log(lease: Lease, side: str) -> ListeningLog:
@@ -174,18 +244,19 @@ def heard_so_far(lease: Lease) -> dict[str, SideHeard]:
     for side in SIDES:
         log = logs.get(side)
         heard = log.heard if log else []
-        speech = union(lease.dialogue(side).speech)
+        speech = union(side_of(lease, side).speech)
         result[side] = SideHeard(
             side=side,
             coverage=coverage(heard, speech),
             heard=heard,
-            missing=_without(speech, heard),
+            missing=without(speech, heard),
             seconds_played=log.seconds_played if log else 0.0,
         )
     return result
 
 
-def _without(stretches: list[list[float]], taken: list[list[float]]) -> list[list[float]]:
+def without(stretches: list[list[float]], taken: list[list[float]]) -> list[list[float]]:
+    """The seconds of the one that are not in the other; both ascending and disjoint."""
     left = []
     for start, end in stretches:
         at = start

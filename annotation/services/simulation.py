@@ -20,6 +20,7 @@ import numpy.typing as npt
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.models import Dialogue, Judgment, Lease, Membership, Pair, Study
 from annotation.models.studies import OVERALL
@@ -142,10 +143,11 @@ def simulate_judgments(
     """
     if not study.is_simulated:
         raise ValidationError(
-            f"Study '{study}' is for people. Mark a study as simulated when you create it, and simulate there."
+            _("Study '%(study)s' is for people. Mark a study as simulated when you create it, and simulate there.")
+            % {"study": study}
         )
     if n_raters < 1 or n_judgments < 1 or noise <= 0:
-        raise ValidationError("Give at least one rater, one judgment and a noise above 0.")
+        raise ValidationError(_("Give at least one rater, one judgment and a noise above 0."))
     raters = [(ensure_rater(study, index), draw_rater(seed * 10_000 + index, noise=noise)) for index in range(n_raters)]
     done = 0
     with _seeded_chance(seed):

@@ -1,6 +1,6 @@
 """Studies and their pairs: create, change, start, copy, and lend seats."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import combinations
 
@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from annotation.models import Dialogue, Dimension, Membership, Pair, Score, Study, System
 from annotation.models.studies import OVERALL, OVERALL_POSITION
+from annotation.queries.wording import DIMENSION_TEXTS
+from annotation.rubric import DEFAULT_RUBRIC
 from annotation.services import leases, renditions
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
@@ -20,27 +22,9 @@ FIXED_BY_VOTES = {  # later votes would be another measurement
     "listening_policy": gettext_lazy("listening"),
     "coverage_wanted": gettext_lazy("share of the speech to be heard"),
     "transcript_policy": gettext_lazy("transcript"),
+    "question_layout": gettext_lazy("layout of the questions"),
     "is_simulated": gettext_lazy("simulation"),
 }
-LEVEL_TOLERANCE_LU = 0.5  # the two sides of a pair differ by at most this
-DEFAULT_RUBRIC = (
-    (
-        "prosody",
-        "Prosody",
-        "In which dialogue do melody, rhythm and stress of the voices fit better what is being said?",
-    ),
-    (
-        "emotional_continuity",
-        "Emotional continuity",
-        "In which dialogue do the feelings follow more believably from turn to turn?",
-    ),
-    (
-        "immersion",
-        "Immersion",
-        "In which dialogue do timing, pauses and replies make you feel more present in the conversation?",
-    ),
-    (OVERALL, "Overall", "All in all: which of the two dialogues would you rather be in?"),
-)
 
 
 @transaction.atomic
@@ -102,6 +86,11 @@ def copy_study(study: Study, *, by: User, at: datetime) -> Study:
     return copy
 
 
+def has_answers(study: Study) -> bool:
+    """Whether anybody has answered one of its questions, submitted or not: then its rubric stays as it is."""
+    return Score.objects.filter(dimension__study=study).exists()
+
+
 def refuse_rubric_change(study: Study) -> None:
     """Raises: ValidationError, if votes, or answers of drafts, were given under this rubric."""
     if study.has_votes:
@@ -109,7 +98,7 @@ def refuse_rubric_change(study: Study) -> None:
             _("Study '%(study)s' has votes, so its rubric stays as it is. Copy the study to a new version instead.")
             % {"study": study}
         )
-    if Score.objects.filter(dimension__study=study).exists():
+    if has_answers(study):
         raise ValidationError(
             _(
                 "Study '%(study)s' has answers that are not submitted yet, so its rubric stays as it is. "
@@ -120,8 +109,11 @@ def refuse_rubric_change(study: Study) -> None:
 
 
 @transaction.atomic
-def save_dimensions(study: Study, rows: Sequence[dict[str, object]], *, by: User) -> None:
-    """Replace the rubric by these rows (key, name, question, help_text, weight), in order; overall goes last.
+def save_dimensions(study: Study, rows: Sequence[dict[str, object]], *, by: User) -> list[Dimension]:
+    """Replace the rubric by these rows (key, name, question, help_text, weight, anchors), in order; overall goes last.
+
+    What was written in further languages stays with its key. Returned are the dimensions of which that is now a
+    translation of other words.
 
     Raises:
         ValidationError: if the study has votes, a key comes twice, or overall is missing.
@@ -135,13 +127,52 @@ def save_dimensions(study: Study, rows: Sequence[dict[str, object]], *, by: User
         )
     if OVERALL not in keys:
         raise ValidationError(_("A rubric ends with the dimension 'overall'; add it back."))
+    before = {dimension.key: dimension for dimension in study.dimensions.all()}
     study.dimensions.all().delete()
+    outdated = []
     for position, row in enumerate(rows):
         dimension = Dimension(study=study, **row)
         dimension.position = OVERALL_POSITION if dimension.key == OVERALL else position
+        known = before.get(dimension.key)
+        dimension.translations = known.translations if known else {}
         dimension.full_clean()
         dimension.save()
+        if known and known.translations and texts_of(known) != texts_of(dimension):
+            outdated.append(dimension)
     record_action(by, "study.rubric_changed", study, dimensions=keys)
+    return outdated
+
+
+def texts_of(dimension: Dimension) -> list[object]:
+    """What annotators read of it, in the original."""
+    return [getattr(dimension, field) for field in DIMENSION_TEXTS]
+
+
+Translations = Mapping[str, Mapping[str, object]]  # {"ja": {"title": …}}
+
+
+@transaction.atomic
+def save_translations(study: Study, own: Translations, dimensions: Mapping[str, Translations], *, by: User) -> None:
+    """Replace what is written in further languages: of the study itself, and of its dimensions by their keys.
+
+    Raises:
+        ValidationError: if words of a dimension change although answers were given under this rubric.
+    """
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    changed = [
+        each for each in study.dimensions.filter(key__in=dimensions) if each.translations != dimensions[each.key]
+    ]
+    if changed:
+        refuse_rubric_change(study)
+    for dimension in changed:
+        dimension.translations = dict(dimensions[dimension.key])
+        dimension.save(update_fields=["translations"])
+    if not changed and study.translations == own:
+        return
+    study.translations = dict(own)
+    study.save(update_fields=["translations"])
+    languages = sorted({*own, *(code for each in changed for code in each.translations)})
+    record_action(by, "study.translated", study, languages=languages)
 
 
 TRANSITIONS = {
@@ -257,7 +288,7 @@ def add_pairs(study: Study, dialogues: Sequence[tuple[Dialogue, Dialogue]], *, b
     # Sound first: it takes seconds each, and a transaction would keep everybody else from writing (SQLite).
     for pair in pairs:
         for dialogue in (pair.dialogue_a, pair.dialogue_b):
-            if abs(dialogue.level_lufs - pair.level_lufs) > LEVEL_TOLERANCE_LU:
+            if abs(dialogue.level_lufs - pair.level_lufs) > renditions.LEVEL_TOLERANCE_LU:
                 renditions.ensure_rendition(dialogue, pair.level_lufs)
     _store_pairs(study, pairs, by=by)
     return pairs

@@ -1,6 +1,7 @@
 """The addresses of annotation, one module per subject."""
 
-from annotation.urls import dialogues, listening, snapshots, studies
+from annotation.urls import dialogues, entry, flags, listening, material, snapshots, studies
 
 app_name = "annotation"
 urlpatterns = [*dialogues.urlpatterns, *listening.urlpatterns, *studies.urlpatterns, *snapshots.urlpatterns]
+urlpatterns += [*flags.urlpatterns, *material.urlpatterns, *entry.urlpatterns]

@@ -31,4 +31,6 @@ urlpatterns = [
     path("listen/<str:key>/heartbeat", api.heartbeat, name="heartbeat"),
     path("listen/<str:key>/draft", api.draft, name="draft"),
     path("listen/<str:key>/submit", api.submit, name="submit"),
+    path("listen/<str:key>/ahead", api.reserve_ahead, name="reserve_ahead"),
+    path("work/<int:study_id>/break", work.take_break, name="take_break"),
 ]

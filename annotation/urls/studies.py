@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from annotation.views import pairs, studies
+from annotation.views import languages, pairs, studies
 
 urlpatterns = [
     path("studies/", studies.studies, name="studies"),
@@ -8,6 +8,7 @@ urlpatterns = [
     path("studies/<int:study_id>/", studies.study, name="study"),
     path("studies/<int:study_id>/edit", studies.edit_study, name="edit_study"),
     path("studies/<int:study_id>/rubric", studies.edit_rubric, name="edit_rubric"),
+    path("studies/<int:study_id>/languages", languages.edit_languages, name="edit_languages"),
     path("studies/<int:study_id>/copy", studies.copy_study, name="copy_study"),
     re_path(
         r"^studies/(?P<study_id>\d{1,18})/become/(?P<state>running|paused|finished)$",

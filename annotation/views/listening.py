@@ -1,76 +1,56 @@
 """The listening room of one lease, and the sound that only this lease's address gives."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
+from annotation.forms.flags import FlagForm
 from annotation.forms.listening import SkipForm
-from annotation.models import Dimension, Judgment, Lease, Score, Study
+from annotation.models import Judgment, Lease, Study
+from annotation.queries.drafts import draft_data
 from annotation.queries.listening import (
     CLOSED,
     can_submit_late,
     lease_of,
     listening_state,
     open_lease_of,
-    questions_for,
-    rendition_for,
     scene_of,
+    sound_for,
     transcript_is_shown,
 )
-from annotation.services import leases, listening
-from annotation.views.dialogues import send_peaks
+from annotation.queries.marks import WITH_MARKS
+from annotation.queries.questions import CONFIDENCE, NOT_A_NUMBER, questions_with_answers, words_for_the_page
+from annotation.services import leases, listening, renditions
 from annotation.views.requests import SignedInRequest
-from annotation.views.sound import NO_STORE, send_range
+from annotation.views.room_words import ROOM_WORDS
+from annotation.views.sound import FIRST_ANSWER_BYTES, NO_STORE, send_range
 from annotation.views.work import JudgedPair, undoable_leases
 
 State = Lease.State
+LONG_PAIR_SECONDS = 600.0  # browsers fetch 256 KiB of each sound to learn its length, before anybody plays
 WAV_HEADER_BYTES = 44
 BYTES_PER_SAMPLE = 2
-ANCHORS = (
-    (-3, gettext_lazy("A much better"), "a"),
-    (-2, gettext_lazy("A better"), "a"),
-    (-1, gettext_lazy("A slightly better"), "a"),
-    (0, gettext_lazy("About the same"), ""),
-    (1, gettext_lazy("B slightly better"), "b"),
-    (2, gettext_lazy("B better"), "b"),
-    (3, gettext_lazy("B much better"), "b"),
-)
-NOT_A_NUMBER = (("both_bad", gettext_lazy("Both are bad"), "x"), ("cannot_tell", gettext_lazy("Cannot tell"), "u"))
-CONFIDENCE = (
-    (1, gettext_lazy("A guess")),
-    (2, gettext_lazy("Not very sure")),
-    (3, gettext_lazy("Fairly sure")),
-    (4, gettext_lazy("Sure")),
-    (5, gettext_lazy("Certain")),
-)
-
-
-@dataclass(frozen=True)
-class Question:
-    dimension: Dimension
-    answer: str  # "-3" … "3", "both_bad", "cannot_tell", or nothing yet
 
 
 @require_safe
 @login_required
+@gzip_page  # half an hour has 600 turns; Django pads the answer, and masks the CSRF token, against BREACH
 def room(request: SignedInRequest, key: str) -> HttpResponse:
     """Opening the page opens the lease."""
     now = timezone.now()
     lease = leases.open_lease(lease_of(request.user, key), at=now)
     if lease.state in CLOSED:
-        context = {"lease": lease, "can_undo": lease.can_undo(now)}
-        response = render(request, "annotation/listening/closed.html", context)
+        response = render(request, "annotation/listening/closed.html", closed_context(lease, at=now))
     elif lease.state == State.EXPIRED:
         response = render(request, "annotation/listening/expired.html", expired_context(lease))
     else:
@@ -83,6 +63,7 @@ def room_context(lease: Lease, *, at: datetime) -> dict[str, Any]:
     study = lease.pair.study
     judgment = Judgment.objects.filter(lease=lease).prefetch_related("scores__dimension").first()
     state = listening_state(lease, at=at)
+    draft = draft_data(lease, judgment, at=at)
     return {
         "lease": lease,
         "study": study,
@@ -90,13 +71,33 @@ def room_context(lease: Lease, *, at: datetime) -> dict[str, Any]:
         "judgment": judgment,
         "state": state,
         "sides": [("left", "a"), ("right", "b")],
-        "room_data": room_data(lease, state),
-        "anchors": ANCHORS,
+        "side_fetched_later": side_fetched_later(lease),
+        "room_data": room_data(lease, state) | {"marks": draft["saved"]["marks"]},
+        "room_words": ROOM_WORDS,
+        "draft_data": draft,
         "not_a_number": NOT_A_NUMBER,
         "confidence": CONFIDENCE,
+        "question_words": words_for_the_page(),
         "skip_form": SkipForm(),
+        "flag_form": FlagForm(),
         "undoable": undoable_leases(lease.annotator, at=at)[:1],
     }
+
+
+def side_fetched_later(lease: Lease) -> str:
+    """The side whose sound is not begun to be fetched with the page: of a long pair the one heard second."""
+    if lease.pair.seconds < LONG_PAIR_SECONDS:
+        return ""
+    return "right" if lease.heard_first == "left" else "left"
+
+
+def closed_context(lease: Lease, *, at: datetime) -> dict[str, Any]:
+    """What was judged, to read again: the answers and the marks."""
+    judgments = Judgment.objects.submitted().filter(lease=lease).prefetch_related("scores__dimension", *WITH_MARKS)
+    judgment = judgments.first()
+    can_undo = lease.can_undo(at)
+    entry = JudgedPair(judgment, can_undo=can_undo) if judgment else None
+    return {"lease": lease, "can_undo": can_undo, "entry": entry}
 
 
 def expired_context(lease: Lease) -> dict[str, Any]:
@@ -110,22 +111,6 @@ def expired_context(lease: Lease) -> dict[str, Any]:
         "is_taken": study.state == Study.State.RUNNING,
         "can_submit_late": can_submit_late(lease, judgment),
     }
-
-
-def questions_with_answers(lease: Lease, judgment: Judgment | None) -> list[Question]:
-    given: dict[int, Score] = {}
-    if judgment is not None:
-        given = {score.dimension_id: score for score in judgment.scores.all()}
-    return [
-        Question(dimension, _shown_answer(lease, given.get(dimension.pk)))
-        for dimension in questions_for(lease.annotator, lease.pair.study)
-    ]
-
-
-def _shown_answer(lease: Lease, score: Score | None) -> str:
-    if score is None:
-        return ""
-    return score.kind if score.value is None else str(lease.shown_value(score.value))
 
 
 def room_data(lease: Lease, state: dict[str, Any]) -> dict[str, Any]:
@@ -186,17 +171,20 @@ def undo(request: SignedInRequest, key: str) -> HttpResponse:
 @login_required
 def lease_sound(request: SignedInRequest, key: str, side: str) -> HttpResponseBase:
     lease = open_lease_of(request.user, key)
-    rendition = rendition_for(lease, side)
+    sound = sound_for(lease, side)
 
     def delivered(start: int, end: int) -> None:
-        first, last = (seconds_at(byte, rendition.sample_rate) for byte in (start, end))
+        first, last = (seconds_at(byte, sound.sample_rate) for byte in (start, end))
         listening.record_delivery(lease, side, start=first, end=last, at=timezone.now())
 
-    records = lease.pair.study.listening_policy != Study.ListeningPolicy.NONE and lease.state == State.LIVE
+    # Also of a reserved pair, whose address answers already: what was sent is noted, and nothing is credited before it
+    # is open. Our own page fetches nothing ahead (docs/listening-room.md).
+    records = lease.pair.study.listening_policy != Study.ListeningPolicy.NONE
     return send_range(
         request,
-        rendition.sha256,
-        size=rendition.size_bytes,
+        sound.sha256,
+        size=sound.size_bytes,
+        at_first=FIRST_ANSWER_BYTES,
         delivered=delivered if records else None,
     )
 
@@ -209,4 +197,9 @@ def seconds_at(byte: int, sample_rate: int) -> float:
 @require_safe
 @login_required
 def lease_peaks(request: SignedInRequest, key: str, side: str) -> HttpResponse:
-    return send_peaks(open_lease_of(request.user, key).dialogue(side))
+    lease = open_lease_of(request.user, key)
+    try:
+        content = renditions.peaks_of(lease.pair, lease.letter(side))
+    except FileNotFoundError:
+        raise Http404 from None
+    return HttpResponse(content, content_type="application/octet-stream", headers={"Cache-Control": NO_STORE})

@@ -7,6 +7,8 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotation.forms.snapshots import SnapshotForm
@@ -22,6 +24,7 @@ from earshot.formats.snapshot import SnapshotManifest
 from earshot.jobs.models import Job
 
 SOUNDS = "audio/"
+SPLITS = {"train": gettext_lazy("train"), "validation": gettext_lazy("validation"), "test": gettext_lazy("test")}
 MOST_DIGITS = 18
 
 
@@ -69,7 +72,9 @@ def snapshot_job(request: SignedInRequest, study_id: int, job_id: str) -> HttpRe
         made = get_object_or_404(study.snapshots, pk=job.result["snapshot"])
         if made.name != job.arguments["name"]:
             messages.info(
-                request, f"The same judgments under the same filter are the same snapshot: {made}, made before."
+                request,
+                _("The same judgments under the same filter are the same snapshot: %(name)s, made before.")
+                % {"name": made},
             )
         address = reverse("annotation:snapshot", args=[made.pk])
         return HttpResponse(status=204, headers={"HX-Redirect": address}) if request.htmx else redirect(address)
@@ -91,9 +96,9 @@ def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
     context = {
         "snapshot": found,
         "manifest": manifest,
-        "out": sorted(found.counts["out"].items()),
+        "out": [(services.reason_for_reader(reason), n) for reason, n in sorted(found.counts["out"].items())],
         "tables": _table_rows(found, manifest),
-        "splits": [(name, len(manifest.splits[name])) for name in ("train", "validation", "test")],
+        "splits": [(words, len(manifest.splits[name])) for name, words in SPLITS.items()],
         "files": [entry for entry in sorted(manifest.files.items()) if not entry[0].startswith(SOUNDS)],
         "n_sounds": sum(name.startswith(SOUNDS) for name in manifest.files),
         "sound_bytes": sum(file["bytes"] for name, file in manifest.files.items() if name.startswith(SOUNDS)),
@@ -117,13 +122,13 @@ def _filter_facts(found: Snapshot, raters: dict[str, User]) -> list[tuple[str, s
     chosen = found.filter
     left_out = ", ".join(str(raters.get(name, name)) for name in chosen["excluded_raters"])
     return [
-        ("Quality verdicts", ", ".join(chosen["quality"])),
-        ("Dimensions", ", ".join(chosen["dimensions"])),
-        ("Late judgments", "in" if chosen["include_late"] else "out"),
-        ("Simulated judgments", "in, marked" if chosen["include_simulated"] else "out"),
-        ("From", chosen["since"] or "the first judgment"),
-        ("Before", chosen["until"] or "the moment it was asked for"),
-        ("Raters left out", left_out or "none"),
+        (_("Quality verdicts"), ", ".join(chosen["quality"])),
+        (_("Dimensions"), ", ".join(chosen["dimensions"])),
+        (_("Late judgments"), _("in") if chosen["include_late"] else _("out")),
+        (_("Simulated judgments"), _("in, marked") if chosen["include_simulated"] else _("out")),
+        (pgettext("date", "From"), chosen["since"] or _("the first judgment")),
+        (pgettext("date", "Before"), chosen["until"] or _("the moment it was asked for")),
+        (_("Raters left out"), left_out or _("none")),
     ]
 
 
@@ -137,6 +142,7 @@ def snapshot_download(request: SignedInRequest, pk: int) -> HttpResponseBase:
         content_type="application/zip",
         size=found.size_bytes,
         at_most=found.size_bytes,
+        at_first=found.size_bytes,
     )
     name = f"{slugify(found.name)[:60] or 'snapshot'}-{found.content_id[:12]}.zip"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'

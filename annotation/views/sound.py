@@ -21,7 +21,12 @@ BLOCK_BYTES = 64 * 1024  # 1.4 s of a rendition at 24 kHz
 # such answers would hold every thread of the server. A shorter one fits into the socket's buffer, so its thread is free
 # at once, and the browser asks on from where it ended (Content-Range says what was sent: RFC 9110, 15.3.7).
 LONGEST_ANSWER_BYTES = 1024 * 1024  # 22 s of a rendition at 24 kHz
+# Before anybody plays, a browser reads the beginning to learn the length, and buffers what it is given. The answers
+# grow with the place they begin at, so that a page that only stands open does not cost a megabyte a side.
+FIRST_ANSWER_BYTES = 64 * 1024  # 1.4 s; Chromium then stops at 256 KiB, after three answers
 NO_STORE = "private, no-store"
+# Which bytes nginx is to ask the store for; deploy/nginx.conf reads it. It never reaches the browser.
+STORE_RANGE_HEADER = "X-Store-Range"
 _ONE_RANGE = re.compile(r"[ \t]*bytes[ \t]*=[ \t]*([0-9]*)[ \t]*-[ \t]*([0-9]*)[ \t]*", re.IGNORECASE)
 _BEYOND_ANY_FILE = 10**18
 
@@ -84,15 +89,18 @@ def send_range(
     size: int,
     cache_control: str = NO_STORE,
     at_most: int = LONGEST_ANSWER_BYTES,
+    at_first: int = LONGEST_ANSWER_BYTES,
     delivered: Callable[[int, int], None] | None = None,
 ) -> HttpResponseBase:
     """Answer with the bytes of an artefact that were asked for: 200, 206 or 416, without a validator or a file name.
 
-    Where nginx sends the bytes it reads the range itself, to its end: it has no threads to lose.
+    Where nginx sends the bytes it asks the store for the same range, cut to the same length. Only a whole file whose
+    delivery is recorded is never left to nginx: nobody would know how much of it was taken.
 
     Args:
         size: of the artefact, in bytes.
-        at_most: bytes in one 206, see LONGEST_ANSWER_BYTES. Not where nginx sends them.
+        at_most: bytes in one 206, see LONGEST_ANSWER_BYTES.
+        at_first: bytes in one 206 near the beginning, see FIRST_ANSWER_BYTES.
         delivered: called with (start, end), ends exclusive, as bytes leave; it must not raise. A range counts as
             delivered when it is sent, whole: of a reply it breaks off, a browser keeps what it has and asks for no byte
             of it again. A whole file counts block by block, as the browser takes it.
@@ -104,10 +112,10 @@ def send_range(
     except RangeNotSatisfiable:
         response = HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"}, content_type=content_type)
         return _finish(response, cache_control)
-    if settings.ACCEL_REDIRECT_PREFIX:
-        return _finish(_leave_to_nginx(request, sha256, asked, content_type, delivered), cache_control)
     if asked.is_partial:
-        asked = replace(asked, end=min(asked.end, asked.start + at_most))
+        asked = replace(asked, end=min(asked.end, asked.start + answer_length(asked.start, at_first, at_most)))
+    if settings.ACCEL_REDIRECT_PREFIX and (asked.is_partial or delivered is None):
+        return _finish(_leave_to_nginx(request, sha256, asked, content_type, delivered), cache_control)
     headers = {"Content-Length": str(asked.length)}
     if asked.is_partial:
         headers["Content-Range"] = f"bytes {asked.start}-{asked.end - 1}/{size}"
@@ -121,6 +129,11 @@ def send_range(
     status = 206 if asked.is_partial else 200
     answer = StreamingHttpResponse(body, status=status, content_type=content_type, headers=headers)
     return _finish(answer, cache_control)
+
+
+def answer_length(start: int, at_first: int, at_most: int) -> int:
+    """How many bytes one 206 has that begins at byte `start`: few at the beginning, then ever more, up to `at_most`."""
+    return min(at_most, max(at_first, start))
 
 
 def _finish(response: HttpResponseBase, cache_control: str) -> HttpResponseBase:
@@ -137,11 +150,14 @@ def _leave_to_nginx(
     content_type: str,
     delivered: Callable[[int, int], None] | None,
 ) -> HttpResponse:
-    # nginx reads the Range header itself; deploy/nginx.conf takes ETag and Last-Modified off.
+    # nginx takes the store's ETag and Last-Modified off.
     if delivered is not None and request.method != "HEAD":
         delivered(asked.start, asked.end)
     address = f"{settings.ACCEL_REDIRECT_PREFIX.rstrip('/')}/{artefacts.artefact_name(sha256)}"
-    return HttpResponse(headers={"X-Accel-Redirect": address}, content_type=content_type)
+    response = HttpResponse(headers={"X-Accel-Redirect": address}, content_type=content_type)
+    if asked.is_partial:
+        response.headers[STORE_RANGE_HEADER] = f"bytes={asked.start}-{asked.end - 1}"
+    return response
 
 
 def _open(sha256: str) -> BinaryIO:

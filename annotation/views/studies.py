@@ -12,7 +12,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from annotation.forms.studies import RUBRIC_FIELDS, BaseRubricFormSet, MemberForm, RubricFormSet, StudyForm
 from annotation.models import Membership, Study
+from annotation.queries.flags import count_open
 from annotation.queries.studies import pictures_of, progress_of, with_progress
+from annotation.queries.wording import LANGUAGES, STUDY_TEXTS
 from annotation.services import studies as services
 from annotation.services.boards import study_board
 from annotation.views.paging import newest_first
@@ -31,6 +33,11 @@ def tell(request: HttpRequest, error: ValidationError) -> None:
         messages.error(request, sentence)
 
 
+def tell_outdated(request: HttpRequest, names: list[str]) -> None:
+    words = _("The words of %(names)s changed. Look at Languages whether the other languages still say the same.")
+    messages.warning(request, words % {"names": ", ".join(names)})
+
+
 @require_safe
 @researcher_required
 def studies(request: SignedInRequest) -> HttpResponse:
@@ -43,7 +50,9 @@ def studies(request: SignedInRequest) -> HttpResponse:
 def new_study(request: SignedInRequest) -> HttpResponse:
     form = StudyForm(request.POST or None)
     if form.is_bound and form.is_valid():
-        study = services.create_study(by=request.user, at=timezone.now(), **form.cleaned_data)
+        # People qualify unless the study says otherwise (its page Before the first pair); simulated raters cannot.
+        entry = Study.Entry.NONE if form.cleaned_data["is_simulated"] else Study.Entry.FULL
+        study = services.create_study(by=request.user, at=timezone.now(), entry=entry, **form.cleaned_data)
         messages.success(request, _("The study stands as a draft. Add pairs and people, then start it."))
         return redirect("annotation:study", study.pk)
     return render(request, "annotation/studies/form.html", {"form": form}, status=422 if form.is_bound else 200)
@@ -61,6 +70,8 @@ def edit_study(request: SignedInRequest, study_id: int) -> HttpResponse:
             form.add_error(None, error)
         else:
             messages.success(request, _("The study is saved."))
+            if form.instance.translations and set(STUDY_TEXTS) & set(form.changed_data):
+                tell_outdated(request, [str(form.instance)])
             return redirect("annotation:study", study.pk)
     context = {"form": form, "study": Study.objects.get(pk=study.pk)}
     return render(request, "annotation/studies/form.html", context, status=422 if form.is_bound else 200)
@@ -77,11 +88,13 @@ def edit_rubric(request: SignedInRequest, study_id: int) -> HttpResponse:
     formset = cast(BaseRubricFormSet, RubricFormSet(request.POST or None, initial=rows, prefix="rubric"))
     if formset.is_bound and formset.is_valid():
         try:
-            services.save_dimensions(study, formset.rows(), by=request.user)
+            outdated = services.save_dimensions(study, formset.rows(), by=request.user)
         except ValidationError as error:
             tell(request, error)
         else:
             messages.success(request, _("The rubric is saved."))
+            if outdated:
+                tell_outdated(request, [dimension.name for dimension in outdated])
             return redirect("annotation:study", study.pk)
     context = {"study": study, "formset": formset, "is_fixed": study.has_votes}
     return render(request, "annotation/studies/rubric.html", context, status=422 if formset.is_bound else 200)
@@ -99,6 +112,8 @@ def study(request: SignedInRequest, study_id: int) -> HttpResponse:
         "board": board,
         "pictures": pictures_of(board),
         "dimensions": row.dimensions.all(),
+        "n_open_flags": count_open(row),
+        "languages": [LANGUAGES[code] for code in row.translations if code in LANGUAGES],
     }
     return render(request, "annotation/studies/detail.html", context)
 

@@ -1,12 +1,12 @@
 """Where an annotator's work stands: what waits, what is open, what can still be undone, what was judged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -14,9 +14,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from annotation.models import Judgment, Lease, ListeningLog, Pair, Study
+from annotation.models import Judgment, Lease, Pair, Study
 from annotation.models.pairs import UNDO_TIME
-from annotation.services import leases
+from annotation.queries.home import agreement_with_gold, past_consents, time_listened
+from annotation.queries.marks import WITH_MARKS, ReadMark, marks_of
+from annotation.queries.questions import degree_of
+from annotation.queries.wording import for_reader, title_for_reader
+from annotation.services import leases, sittings
+from annotation.services.qualification.leaving import leaving_of
+from annotation.services.qualification.standing import Standing, standings_of
 from annotation.views.paging import newest_first
 from annotation.views.requests import SignedInRequest
 from earshot.accounts.models import User
@@ -29,28 +35,56 @@ class WaitingStudy:
     study: Study
     waiting: int
     judged: int
+    standing: Standing | None = None  # what the study asks before a pair, where that was looked up
+    can_leave: bool = False  # a crowd worker for whom nothing is left to do …
+    has_code: bool = False  # … and who did enough of it for the completion code
 
     @property
     def lends(self) -> bool:
-        return self.study.state == Study.State.RUNNING and self.waiting > 0
+        may_judge = self.standing is None or self.standing.may_judge
+        return self.study.state == Study.State.RUNNING and self.waiting > 0 and may_judge
+
+    @property
+    def asks(self) -> bool:
+        """Whether the annotator has something to do before a pair can be lent."""
+        return self.standing is not None and not self.standing.may_judge and not self.standing.is_done
 
 
 @require_safe
 @login_required
 def work(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
-    studies = waiting_studies(request.user)
+    studies = with_standings(waiting_studies(request.user), request.user, at=now)
     unfinished = list(unfinished_leases(request.user)[:20])
-    totals = ListeningLog.objects.filter(lease__annotator=request.user).aggregate(seconds=Sum("seconds_played"))
+    ready = next((each for each in studies if each.lends), None) or next((each for each in studies if each.asks), None)
     context = {
         "studies": studies,
-        "primary": next((each for each in studies if each.lends), None) if not unfinished else None,
+        "primary": ready if not unfinished else None,
         "unfinished": unfinished,
         "undoable": undoable_leases(request.user, at=now),
         "judged": Judgment.objects.submitted().filter(lease__annotator=request.user).count(),
-        "seconds_listened": totals["seconds"] or 0.0,
+        "listened": time_listened(request.user, at=now),
+        "past_consents": past_consents(request.user, [each.study for each in studies]),
+        "agreement": agreement_with_gold(request.user, [each.study for each in studies], at=now),
     }
     return render(request, "annotation/listening/work.html", context)
+
+
+def with_standings(rows: list[WaitingStudy], user: User, *, at: datetime) -> list[WaitingStudy]:
+    """The same rows with what each study asks before a pair; those that lend one stand first."""
+    studies = [row.study for row in rows]
+    standings = standings_of(user, studies, at=at)
+    leaving = leaving_of(user, standings)
+    known = [
+        replace(
+            row,
+            standing=standings[row.study.pk],
+            can_leave=row.study.pk in leaving,
+            has_code=leaving.get(row.study.pk, False),
+        )
+        for row in rows
+    ]
+    return sorted(known, key=lambda row: not row.lends)
 
 
 def waiting_studies(user: User) -> list[WaitingStudy]:
@@ -58,9 +92,11 @@ def waiting_studies(user: User) -> list[WaitingStudy]:
     mine = Study.objects.judged_by(user).exclude(state__in=[Study.State.DRAFT, Study.State.FINISHED])
     studies = list(mine.order_by("title", "pk"))
     held = Lease.objects.held_by(user).exclude(state=State.EXPIRED, judgment__isnull=True)
-    open_pairs = Pair.objects.filter(study__in=studies, seats_left__gt=0, is_open=True)
+    held = held.exclude(state=State.RESERVED)  # reserved ahead: it waits like the others
+    mine_ahead = Q(leases__annotator=user, leases__state=State.RESERVED)  # it has taken its seat
+    open_pairs = Pair.objects.filter(Q(seats_left__gt=0) | mine_ahead, study__in=studies, is_open=True)
     open_pairs = open_pairs.exclude(pk__in=held.values("pair"))
-    waiting = dict(open_pairs.order_by().values_list("study").annotate(Count("pk")))
+    waiting = dict(open_pairs.order_by().values_list("study").annotate(Count("pk", distinct=True)))
     done = Lease.objects.held_by(user).filter(state__in=[State.SUBMITTED, State.LATE], pair__study__in=studies)
     judged = dict(done.order_by().values_list("pair__study").annotate(Count("pk")))
     rows = [WaitingStudy(study, waiting.get(study.pk, 0), judged.get(study.pk, 0)) for study in studies]
@@ -68,10 +104,10 @@ def waiting_studies(user: User) -> list[WaitingStudy]:
 
 
 def unfinished_leases(user: User) -> QuerySet[Lease]:
-    """Pairs that were begun: open ones, and expired ones with a draft."""
+    """Pairs that were begun: open ones, and those not open now that have a draft."""
     mine = Lease.objects.held_by(user).select_related("pair__study", "pair__scenario")
-    begun = mine.filter(state__in=[State.RESERVED, State.LIVE]) | mine.filter(
-        state=State.EXPIRED, judgment__isnull=False
+    begun = mine.filter(state=State.LIVE) | mine.filter(
+        state__in=[State.RESERVED, State.EXPIRED], judgment__isnull=False
     )
     return begun.order_by("-opened_at", "-pk")
 
@@ -92,25 +128,53 @@ def next_pair(request: SignedInRequest, study_id: int) -> HttpResponse:
         messages.warning(request, " ".join(error.messages))
         return redirect("annotation:work")
     if lease is None:
-        messages.info(request, _("No pair of '%(study)s' is open to you now. Look again later.") % {"study": study})
+        named = {"study": title_for_reader(study)}
+        messages.info(request, _("No pair of '%(study)s' is open to you now. Look again later.") % named)
         return redirect("annotation:work")
     return redirect("annotation:room", key=lease.key)
 
 
 def address_after_submit(lease: Lease, *, at: datetime) -> str:
-    """The room of the next pair of the same study, or the work page when none is open."""
+    """The room of the next pair of the same study; a break that is due before it; the work page when none is open."""
     try:
         following = leases.next_lease(lease.annotator, lease.pair.study, at=at)
     except ValidationError:  # the study was paused meanwhile; the work page says so
         following = None
-    return reverse("annotation:room", args=[following.key]) if following else reverse("annotation:work")
+    if following is None:
+        return reverse("annotation:work")
+    if sittings.break_is_due(lease, at=at):
+        leases.release_reserved(lease.annotator)
+        return reverse("annotation:take_break", args=[lease.pair.study_id])
+    return reverse("annotation:room", args=[following.key])
+
+
+@require_safe
+@login_required
+def take_break(request: SignedInRequest, study_id: int) -> HttpResponse:
+    """Offered between two pairs after 45 minutes. Nobody is made to take it."""
+    study = get_object_or_404(Study.objects.judged_by(request.user), pk=study_id)
+    now = timezone.now()
+    judged = Lease.objects.held_by(request.user).filter(submitted_at__isnull=False).order_by("-submitted_at")
+    last = judged.values_list("submitted_at", flat=True).first()
+    if last is None:
+        return redirect("annotation:work")
+    context = {
+        "study": study,
+        "minutes": round((last - sittings.sitting_began(request.user, at=last)).total_seconds() / 60),
+        "ends_at": last + sittings.BREAK,
+        "is_over": now >= last + sittings.BREAK,
+        "undoable": undoable_leases(request.user, at=now)[:1],
+    }
+    return render(request, "annotation/listening/break.html", context)
 
 
 @require_safe
 @login_required
 def history(request: SignedInRequest) -> HttpResponse:
     rows = Judgment.objects.submitted().filter(lease__annotator=request.user)
-    rows = rows.select_related("lease__pair__study", "lease__pair__scenario").prefetch_related("scores__dimension")
+    rows = rows.select_related("lease__pair__study", "lease__pair__scenario").prefetch_related(
+        "scores__dimension", *WITH_MARKS
+    )
     page = newest_first(request, rows, size=30)
     now = timezone.now()
     entries = [JudgedPair(row, can_undo=row.lease.can_undo(now)) for row in page.rows]
@@ -134,11 +198,13 @@ class JudgedPair:
         scores = sorted(self.judgment.scores.all(), key=lambda score: score.dimension.position)
         return [self._answer(score) for score in scores]
 
+    @property
+    def marks(self) -> list[ReadMark]:
+        return marks_of(self.judgment)
+
     def _answer(self, score) -> ShownAnswer:  # type: ignore[no-untyped-def]
         if score.value is None:
-            return ShownAnswer(score.dimension.name, score.get_kind_display(), "")
+            return ShownAnswer(for_reader(score.dimension, "name"), score.get_kind_display(), "")
         shown = self.judgment.lease.shown_value(score.value)
-        return ShownAnswer(score.dimension.name, str(DEGREES[abs(shown)]), "a" if shown < 0 else "b" if shown else "")
-
-
-DEGREES = ("about the same", "slightly better", "better", "much better")
+        side = "a" if shown < 0 else "b" if shown else ""
+        return ShownAnswer(for_reader(score.dimension, "name"), degree_of(score.dimension, shown), side)

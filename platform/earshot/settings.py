@@ -6,7 +6,6 @@ from typing import Any
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.translation import gettext_lazy as _
 
 from earshot import environment
 
@@ -81,6 +80,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "rest_framework",
     "earshot.accounts",
+    "earshot.languages",
     "earshot.jobs",
     "earshot.demo",
     "annotation",
@@ -95,6 +95,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "earshot.languages.middleware.PersonsLanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -240,7 +241,12 @@ ACCOUNT_FORMS = {
     "change_password": "earshot.accounts.forms.ChangePasswordForm",
     "reauthenticate": "earshot.accounts.forms.ReauthenticateForm",
 }
-ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/m/ip,5/5m/key"}
+ACCOUNT_RATE_LIMITS = {
+    "login": "60/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "join": "60/m/ip",  # by an invitation link: a class behind one address comes within a minute
+    "join_refused": "10/m/ip",
+}
 # Behind proxies the limits above count by the address that the outermost trusted one saw, not by the proxy's own.
 ALLAUTH_TRUSTED_PROXY_COUNT = environment.number("EARSHOT_TRUSTED_PROXIES", 0, int, minimum=0)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
@@ -255,7 +261,17 @@ DEFAULT_FROM_EMAIL = environment.text("EARSHOT_MAIL_FROM", "earshot@localhost")
 
 # --- Words and numbers ------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English"))]  # others are added when they are complete: a page in two languages serves nobody
+KNOWN_LANGUAGES = {"en": "English", "zh-hans": "简体中文", "ja": "日本語"}  # each by its own name
+# A page in two languages serves nobody: docs/languages.md says when one is complete.
+COMPLETE_LANGUAGES = ["en", "zh-hans", "ja"]
+# More of them than the complete ones is for translators, who look at their work.
+OFFERED_LANGUAGES = environment.text("EARSHOT_LANGUAGES", ",".join(COMPLETE_LANGUAGES)).split(",")
+if unknown := [code for code in OFFERED_LANGUAGES if code not in KNOWN_LANGUAGES]:
+    raise ImproperlyConfigured(f"EARSHOT_LANGUAGES names {unknown[0]!r}. Earshot knows {', '.join(KNOWN_LANGUAGES)}.")
+LANGUAGES = [(code, KNOWN_LANGUAGES[code]) for code in OFFERED_LANGUAGES]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = HTTPS
 LOCALE_PATHS = [ROOT / "locale"]
 USE_I18N = True
 TIME_ZONE = "UTC"

@@ -11,6 +11,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("healthz", health, name="health"),
     path("account/", include("allauth.urls")),
+    path("", include("earshot.languages.urls")),
     path("", include("earshot.accounts.urls")),
     path("", include("earshot.jobs.urls")),
     path("", include("annotation.urls")),

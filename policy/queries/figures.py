@@ -146,6 +146,7 @@ def _picture(told: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     return {
         "kind": "interval",
+        # xgettext:no-python-format
         "x": {"label": _("gain in sd within a scenario, 95 % intervals")},
         "reference": {"value": 0, "label": _("reference")},
         "rows": rows,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from annotation.models import Dialogue
 from annotation.views.dialogues import picture
 from policy.models import PolicyCheckpoint, Round
@@ -48,7 +50,7 @@ def sample_of(round: Round, number: int) -> Sample | None:
         count=len(pairs),
         topic=ours.scenario.topic,
         arc=list(ours.scenario.arc or ()),
-        sides=(_side("a", "new", ours), _side("b", "reference", theirs)),
+        sides=(_side("a", _("new"), ours), _side("b", _("reference"), theirs)),
     )
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from policy.models import Round
 from policy.services import scenarios
 from policy.services.plans import HELD_OUT, RoundPlan
@@ -87,9 +90,9 @@ def _pace() -> tuple[float, str]:
         if row.job is not None and row.job.elapsed is not None
     ]
     if not paces:
-        return 1.0, "no round was done here yet: a rule for two cores"
-    last = "the last round" if len(paces) == 1 else f"the last {len(paces)} rounds"
-    return sum(paces) / len(paces), f"by {last} here"
+        return 1.0, _("no round was done here yet: a rule for two cores")
+    basis = ngettext("by the last round here", "by the last %(count)d rounds here", len(paces))
+    return sum(paces) / len(paces), basis % {"count": len(paces)}
 
 
 def _stated_for(round: Round) -> float:

@@ -2,6 +2,7 @@
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
@@ -31,9 +32,12 @@ def request_policy(
     name = name.strip()[:200]
     names.refuse_taken(name)
     if not 0 <= seed <= MOST_SEED:
-        raise ValidationError(f"The seed {seed} is out of range. Use a whole number from 0 to {MOST_SEED}.")
+        raise ValidationError(
+            _("The seed %(seed)s is out of range. Use a whole number from 0 to %(most)s.")
+            % {"seed": seed, "most": MOST_SEED}
+        )
     if steps is not None and steps < 1:
-        raise ValidationError(f"{steps} steps train nothing. Use at least 1, or leave it empty.")
+        raise ValidationError(_("%(steps)s steps train nothing. Use at least 1, or leave it empty.") % {"steps": steps})
     job = jobs.enqueue(
         KIND,
         {"name": name, "seed": seed, "steps": steps},

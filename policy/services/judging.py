@@ -18,8 +18,12 @@ RULES = (  # what makes votes of two studies the same measurement
     "listening_policy",
     "coverage_wanted",
     "transcript_policy",
+    "question_layout",
+    "content_warning",
+    "entry",
+    "consent_text",
 )
-QUESTION = ("key", "name", "question", "help_text", "weight")
+QUESTION = ("key", "name", "question", "help_text", "weight", "anchors", "translations")
 
 
 def source_study(round: Round) -> Study:
@@ -43,6 +47,7 @@ def open_round_study(held: RunningJob, round: Round, pairs: Sequence[tuple[Dialo
                 description=f"{round.new_policy} against its reference {round.policy}, from round '{round}'.",
                 overlap=round.parameters["overlap"],
                 is_simulated=round.is_simulated,
+                translations=_words_of_the_rules(source),
                 **{rule: getattr(source, rule) for rule in RULES},
             )
             _ask_the_same(round.study, source)
@@ -81,6 +86,14 @@ def fill_study(held: RunningJob, study: Study, pairs: Sequence[tuple[Dialogue, D
     studies.add_pairs(study, missing, by=held.job.created_by)
     if start and study.state == Study.State.DRAFT:
         studies.change_state(study, Study.State.RUNNING, by=held.job.created_by)
+
+
+def _words_of_the_rules(source: Study) -> dict[str, dict[str, str]]:
+    """What its annotators read in further languages, but for the title: a round's is another."""
+    return {
+        language: {name: text for name, text in words.items() if name in RULES}
+        for language, words in source.translations.items()
+    }
 
 
 def _ask_the_same(study: Study, source: Study) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 MOST_SEED = 2**31 - 1
 TRAIN, HELD_OUT = "train", "held_out"  # the two parts of the practice texts
@@ -22,9 +23,12 @@ class SpeechPlan:
     def checked(self) -> "SpeechPlan":
         """Itself. Raises: ValidationError, naming what cannot be."""
         if self.part not in (TRAIN, HELD_OUT):
-            raise ValidationError(f"There is no part '{self.part}' of the practice texts. Use {TRAIN} or {HELD_OUT}.")
-        _check("scenarios of each text", self.per_text, 1, 64)
-        _check("dialogues of each scenario", self.samples, 1, 64)
+            raise ValidationError(
+                _("There is no part '%(part)s' of the practice texts. Use %(train)s or %(held_out)s.")
+                % {"part": self.part, "train": TRAIN, "held_out": HELD_OUT}
+            )
+        _check(_("scenarios of each text"), self.per_text, 1, 64)
+        _check(_("dialogues of each scenario"), self.samples, 1, 64)
         _check("seed", self.seed, 0, MOST_SEED)
         return self
 
@@ -54,16 +58,19 @@ class RoundPlan:
     def checked(self) -> "RoundPlan":
         """Itself. Raises: ValidationError, naming what cannot be."""
         if not self.system.strip():
-            raise ValidationError("Give the new policy a name, such as 'policy-r1'.")
+            raise ValidationError(_("Give the new policy a name, such as 'policy-r1'."))
         if self.tag and not self.catalogue:
-            raise ValidationError("A tag chooses among scenarios of the catalogue. Choose the catalogue, or no tag.")
+            raise ValidationError(_("A tag chooses among scenarios of the catalogue. Choose the catalogue, or no tag."))
         _check("steps", self.steps, 1, 100_000)
         _check("seed", self.seed, 0, MOST_SEED)
-        _check("scenarios of each text", self.per_text, 1, 64)
-        _check("dialogues of each scenario", self.samples, 1, 64)
-        _check("judgments per pair", self.overlap, 1, 100)
+        _check(_("scenarios of each text"), self.per_text, 1, 64)
+        _check(_("dialogues of each scenario"), self.samples, 1, 64)
+        _check(_("judgments per pair"), self.overlap, 1, 100)
         if not 0 < self.kl_target <= 10:
-            raise ValidationError(f"A KL target of {self.kl_target} cannot be. Use one above 0, such as 0.1.")
+            raise ValidationError(
+                _("A KL target of %(kl_target)s cannot be. Use one above 0, such as 0.1.")
+                % {"kl_target": self.kl_target}
+            )
         return self
 
     @property
@@ -80,4 +87,7 @@ class RoundPlan:
 
 def _check(name: str, number: int, least: int, most: int) -> None:
     if not least <= number <= most:
-        raise ValidationError(f"{number} is out of range for {name}. Use a whole number from {least} to {most}.")
+        raise ValidationError(
+            _("%(number)s is out of range for %(name)s. Use a whole number from %(least)s to %(most)s.")
+            % {"number": number, "name": name, "least": least, "most": most}
+        )

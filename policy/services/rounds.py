@@ -14,6 +14,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
@@ -101,24 +102,33 @@ def request_round(
 def _refuse_judges(reward_models: Sequence[RewardModelRun], held_out: RewardModelRun | None) -> None:
     """Raises: ValidationError, for reward models that a round cannot have."""
     if not reward_models:
-        raise ValidationError("A round needs at least one reward model. Train one from a snapshot first.")
+        raise ValidationError(_("A round needs at least one reward model. Train one from a snapshot first."))
     for model in [*reward_models, *([held_out] if held_out else [])]:
         if not model.is_registered:
             raise ValidationError(
-                f"Reward model '{model}' is {model.state_label}, not ready. Wait for it, or choose another."
+                _("Reward model '%(model)s' is %(state_label)s, not ready. Wait for it, or choose another.")
+                % {"model": model, "state_label": model.state_label}
             )
     if held_out in reward_models:
-        raise ValidationError(f"Reward model '{held_out}' gives the reward, so it cannot be held out. Choose another.")
+        raise ValidationError(
+            _("Reward model '%(held_out)s' gives the reward, so it cannot be held out. Choose another.")
+            % {"held_out": held_out}
+        )
     for model in reward_models:
         if held_out is not None and held_out.is_same_as(model):
             raise ValidationError(
-                f"Reward model '{held_out}' is bit by bit '{model}', which gives the reward, so it cannot be held out. "
-                "Choose one of another seed, or better of other votes."
+                _(
+                    "Reward model '%(held_out)s' is bit by bit '%(model)s', which gives the "
+                    "reward, so it cannot be held out. Choose one of another seed, or better of "
+                    "other votes."
+                )
+                % {"held_out": held_out, "model": model}
             )
     for model, other in combinations(reward_models, 2):
         if model.is_same_as(other):
             raise ValidationError(
-                f"Reward model '{other}' is bit by bit '{model}', so it is no second opinion. Choose one of them."
+                _("Reward model '%(other)s' is bit by bit '%(model)s', so it is no second opinion. Choose one of them.")
+                % {"other": other, "model": model}
             )
 
 

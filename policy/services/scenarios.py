@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from annotation.models import Scenario
 from earshot.formats import manifest
@@ -44,15 +45,25 @@ def refuse_missing(plan: RoundPlan, judges: Sequence[RewardModelRun]) -> None:
     """Raises: ValidationError, if the catalogue lacks scenarios of one of the parts."""
     for part in (TRAIN, HELD_OUT):
         if not practice_scenarios(part, plan.tag):
-            tags = f"practice, {part} and {plan.tag}" if plan.tag else f"practice and {part}"
+            tags = (
+                _("practice, %(part)s and %(tag)s") % {"part": part, "tag": plan.tag}
+                if plan.tag
+                else _("practice and %(part)s") % {"part": part}
+            )
             raise ValidationError(
-                f"The catalogue has no scenario with the tags {tags}. Import some, or have the round draw its "
-                "scenarios from the practice texts."
+                _(
+                    "The catalogue has no scenario with the tags %(tags)s. Import some, or have "
+                    "the round draw its scenarios from the practice texts."
+                )
+                % {"tags": tags}
             )
     if not chosen_scenarios(plan, HELD_OUT, judges):
         raise ValidationError(
-            "A reward model learned from every held-out scenario that was chosen, so none is left to compare on. "
-            "Import others, or have the round draw its scenarios from the practice texts."
+            _(
+                "A reward model learned from every held-out scenario that was chosen, so none "
+                "is left to compare on. Import others, or have the round draw its scenarios "
+                "from the practice texts."
+            )
         )
 
 

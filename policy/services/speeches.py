@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
@@ -39,7 +40,9 @@ def request_speech(
     """
     plan.checked()
     if study is not None and plan.samples < 2:
-        raise ValidationError("A pair needs two dialogues of a scenario. Ask for 2 or more of each, or for no study.")
+        raise ValidationError(
+            _("A pair needs two dialogues of a scenario. Ask for 2 or more of each, or for no study.")
+        )
     parameters = plan.to_json() | ({"study": study} if study else {})
     speech = Speech.objects.create(policy=policy, parameters=parameters, created_by=by)
     speech.job = jobs.enqueue(

@@ -130,7 +130,12 @@ def policy_download(request: SignedInRequest, pk: int) -> HttpResponseBase:
     """The policy's files as one archive."""
     found = get_object_or_404(PolicyCheckpoint.objects.select_related("system"), pk=pk)
     response = send_range(
-        request, found.archive_sha256, content_type="application/zip", size=found.size_bytes, at_most=found.size_bytes
+        request,
+        found.archive_sha256,
+        content_type="application/zip",
+        size=found.size_bytes,
+        at_most=found.size_bytes,
+        at_first=found.size_bytes,
     )
     name = f"{slugify(found.system.name)[:60] or 'policy'}-{found.content_hash[:12]}.zip"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotation.models import Study
@@ -32,6 +33,7 @@ HELD_OUT_STUDY = "held_out_reward_model__snapshot__study"  # says whether its vo
 class ShownStage:
     label: str
     state: str  # done, running, failed, waiting
+    state_label: str
     finished_at: str
 
 
@@ -116,8 +118,8 @@ def stages_of(round: Round) -> list[ShownStage]:
     shown = []
     for stage in Round.Stage:
         finished_at = round.finished_stages.get(stage.value, "")
-        state = "done" if finished_at else "waiting"
+        state, words = ("done", _("done")) if finished_at else ("waiting", _("waiting"))
         if stage == current and round.job is not None and round.job.state != "queued":
-            state = round.job.state
-        shown.append(ShownStage(str(stage.label), state, finished_at))
+            state, words = round.job.state, round.job.get_state_display()
+        shown.append(ShownStage(str(stage.label), state, str(words), finished_at))
     return shown

@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from annotation.models import Snapshot
 from earshot.jobs.models import Job
 from rewardmodel.models import RewardModelRun
@@ -14,7 +17,7 @@ LAST_RUNS = 5  # that tell how long the next one takes
 SECONDS_AT_LEAST = 15.0
 SECONDS_PER_AUDIO_HOUR = 45.0  # also of the snapshot that it is measured on
 SECONDS_PER_1000_JUDGMENTS = 15.0  # in DEFAULT_EPOCHS epochs
-SECONDS_PER_PROBED_DIALOGUE = 0.8
+SECONDS_PER_PROBED_SECOND = 0.032  # of sound: some of it goes through the vocoder
 DEFAULT_EPOCHS = 25  # what the program takes by itself
 MOST_PROBED = 48  # dialogues
 
@@ -48,9 +51,9 @@ class Estimate:
 def time_words(seconds: float) -> str:
     """1 minute, 12 minutes, 11.4 hours: rounded up below an hour."""
     if seconds >= 3600:
-        return f"{seconds / 3600:.1f} hours"
+        return _("%(hours).1f hours") % {"hours": seconds / 3600}
     minutes = max(1, math.ceil(seconds / 60))
-    return "1 minute" if minutes == 1 else f"{minutes} minutes"
+    return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
 
 
 def size_of(snapshot: Snapshot) -> Size:
@@ -72,9 +75,11 @@ def estimate_run(
         if elapsed is not None:
             paces.append(elapsed.total_seconds() / _stated_for(run))
     if not paces:
-        return Estimate(size, stated, "no training was done here yet: a rule for two cores", not_measured)
-    last = "the last training" if len(paces) == 1 else f"the last {len(paces)} trainings"
-    return Estimate(size, stated * sum(paces) / len(paces), f"by {last} here", not_measured)
+        return Estimate(size, stated, _("no training was done here yet: a rule for two cores"), not_measured)
+    basis = ngettext("by the last training here", "by the last %(count)d trainings here", len(paces)) % {
+        "count": len(paces)
+    }
+    return Estimate(size, stated * sum(paces) / len(paces), basis, not_measured)
 
 
 def stated_seconds(snapshot: Snapshot, *, epochs: int | None, probes: bool, evaluate_on: Snapshot | None) -> float:
@@ -84,12 +89,13 @@ def stated_seconds(snapshot: Snapshot, *, epochs: int | None, probes: bool, eval
     audio_hours = learned_from.audio_hours + (apart.audio_hours if apart else 0.0)
     n_judgments = int(snapshot.counts["in"])
     passes = (epochs or DEFAULT_EPOCHS) / DEFAULT_EPOCHS
-    n_probed = min((apart or learned_from).n_dialogues, MOST_PROBED) if probes else 0
+    measured_on = apart or learned_from
+    probed = min(1.0, MOST_PROBED / max(measured_on.n_dialogues, 1)) * measured_on.audio_hours * 3600 if probes else 0.0
     return (
         SECONDS_AT_LEAST
         + audio_hours * SECONDS_PER_AUDIO_HOUR
         + n_judgments / 1000 * SECONDS_PER_1000_JUDGMENTS * passes
-        + n_probed * SECONDS_PER_PROBED_DIALOGUE
+        + probed * SECONDS_PER_PROBED_SECOND
     )
 
 

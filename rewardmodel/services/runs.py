@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotation.models import Snapshot
 from earshot.accounts.models import User
@@ -21,9 +22,10 @@ def why_not_measured(snapshot: Snapshot, evaluate_on: Snapshot | None) -> str:
     """Why the model, though it can be trained, cannot be measured; empty if it can."""
     if evaluate_on is not None or contents_of(snapshot).judged_apart:
         return ""
-    return (
-        "Nothing can be measured: no judgment that counts falls on a held-out scenario of this snapshot. Choose "
-        "another snapshot to measure on, or judge more scenarios: one in five is held out."
+    return _(
+        "Nothing can be measured: no judgment that counts falls on a held-out scenario "
+        "of this snapshot. Choose another snapshot to measure on, or judge more "
+        "scenarios: one in five is held out."
     )
 
 
@@ -33,23 +35,35 @@ def refuse_unfit(snapshot: Snapshot, evaluate_on: Snapshot | None) -> None:
     if evaluate_on is None:
         if not learned_from.judged_to_train:
             raise ValidationError(
-                f"Snapshot '{snapshot}' has no judgment that counts on a scenario to train on. Judge more scenarios, "
-                "or choose another snapshot to measure on: then every scenario is trained on."
+                _(
+                    "Snapshot '%(snapshot)s' has no judgment that counts on a scenario to train "
+                    "on. Judge more scenarios, or choose another snapshot to measure on: then "
+                    "every scenario is trained on."
+                )
+                % {"snapshot": snapshot}
             )
         return
     apart = contents_of(evaluate_on)
     if not learned_from.judged:
-        raise ValidationError(f"Snapshot '{snapshot}' has no judgment that counts to train on. Judge more.")
+        raise ValidationError(
+            _("Snapshot '%(snapshot)s' has no judgment that counts to train on. Judge more.") % {"snapshot": snapshot}
+        )
     if missing := [key.replace("_", " ") for key in learned_from.dimensions if key not in apart.dimensions]:
         raise ValidationError(
-            f"Snapshot '{evaluate_on}' does not ask about {', '.join(missing)}, which the model learns. Choose one of "
-            "the same rubric, or none."
+            _(
+                "Snapshot '%(evaluate_on)s' does not ask about %(missing)s, which the model "
+                "learns. Choose one of the same rubric, or none."
+            )
+            % {"evaluate_on": evaluate_on, "missing": ", ".join(missing)}
         )
     if not apart.judged - learned_from.judged:
         raise ValidationError(
-            f"Every scenario of snapshot '{evaluate_on}' is one that the model learns from, so nothing of it can be "
-            f"measured. Choose a snapshot of other scenarios, or none: then held-out scenarios of '{snapshot}' are "
-            "kept apart."
+            _(
+                "Every scenario of snapshot '%(evaluate_on)s' is one that the model learns "
+                "from, so nothing of it can be measured. Choose a snapshot of other scenarios, "
+                "or none: then held-out scenarios of '%(snapshot)s' are kept apart."
+            )
+            % {"evaluate_on": evaluate_on, "snapshot": snapshot}
         )
 
 
@@ -76,11 +90,16 @@ def request_run(
             that the model could not learn from or be measured on.
     """
     if not 0 <= seed <= MOST_SEED:
-        raise ValidationError(f"The seed {seed} is out of range. Use a whole number from 0 to {MOST_SEED}.")
+        raise ValidationError(
+            _("The seed %(seed)s is out of range. Use a whole number from 0 to %(most)s.")
+            % {"seed": seed, "most": MOST_SEED}
+        )
     if epochs is not None and epochs < 1:
-        raise ValidationError(f"{epochs} epochs train nothing. Use at least 1, or leave it empty.")
+        raise ValidationError(
+            _("%(epochs)s epochs train nothing. Use at least 1, or leave it empty.") % {"epochs": epochs}
+        )
     if evaluate_on == snapshot:
-        raise ValidationError("A model is not measured on what it was trained on. Choose another snapshot, or none.")
+        raise ValidationError(_("A model is not measured on what it was trained on. Choose another snapshot, or none."))
     refuse_unfit(snapshot, evaluate_on)
     parameters: dict[str, Any] = {"seed": seed} | ({} if epochs is None else {"epochs": epochs})
     if not probes:

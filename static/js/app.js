@@ -1,19 +1,22 @@
 // What every page has: theme, keys, relative times, calm messages, questions before what cannot be undone.
 import { openDialog, startKeys } from "./keys.js";
 import { showToast, startToasts } from "./toasts.js";
+import { gettext, interpolate, ngettext } from "./words.js";
 
 /** Turn every <time data-relative> into "2 min ago"; the exact time stays in its title. */
 export function relativeText(then, now = Date.now()) {
   const seconds = Math.round((now - then) / 1000);
   const size = Math.abs(seconds);
-  const [amount, unit] =
-    size < 45 ? [0, ""] : size < 5400 ? [Math.max(1, Math.round(size / 60)), "min"]
-      : size < 129600 ? [Math.round(size / 3600), "h"] : size < 5184000 ? [Math.round(size / 86400), "days"] : [-1, ""];
-  if (amount === 0) return "just now";
-  if (amount === -1) return new Date(then).toISOString().slice(0, 10);
-  const name = unit === "days" && amount === 1 ? "day" : unit;
-  return seconds > 0 ? `${amount} ${name} ago` : `in ${amount} ${name}`;
+  if (size < 45) return gettext("just now");
+  if (size >= 5184000) return new Date(then).toISOString().slice(0, 10);
+  const past = seconds > 0;
+  if (size < 5400) return counted(past ? gettext("%(count)s min ago") : gettext("in %(count)s min"), Math.max(1, Math.round(size / 60)));
+  if (size < 129600) return counted(past ? gettext("%(count)s h ago") : gettext("in %(count)s h"), Math.round(size / 3600));
+  const days = Math.round(size / 86400);
+  return counted(past ? ngettext("%(count)s day ago", "%(count)s days ago", days) : ngettext("in %(count)s day", "in %(count)s days", days), days);
 }
+
+const counted = (words, count) => interpolate(words, { count });
 
 function writeRelativeTimes(root = document) {
   for (const element of root.querySelectorAll("time[data-relative]")) {
@@ -54,37 +57,38 @@ function startOffline() {
   addEventListener("offline", show);
   addEventListener("online", () => {
     show();
-    showToast("The connection is back.", { tone: "good" });
+    showToast(gettext("The connection is back."), { tone: "good" });
   });
   show();
 }
 
 const CALM = {
-  400: ["The page sent something the server could not read.", "Nothing was changed. Reload the page and try again."],
-  403: ["You may not do that.", "Nothing was changed. If you think you should, ask an admin."],
-  404: ["This is no longer here.", "It may have been removed. Reload the page to see what is there now."],
-  409: ["Someone was faster.", "Nothing of yours was lost. Reload the page to see the present state."],
-  413: ["That file is too large.", "Nothing was stored. The upload page names the limit."],
-  429: ["Too many requests.", "Nothing was lost. Wait a minute and try again."],
+  400: [gettext("The page sent something the server could not read."), gettext("Nothing was changed. Reload the page and try again.")],
+  403: [gettext("You may not do that."), gettext("Nothing was changed. If you think you should, ask an admin.")],
+  404: [gettext("This is no longer here."), gettext("It may have been removed. Reload the page to see what is there now.")],
+  409: [gettext("Someone was faster."), gettext("Nothing of yours was lost. Reload the page to see the present state.")],
+  413: [gettext("That file is too large."), gettext("Nothing was stored. The upload page names the limit.")],
+  429: [gettext("Too many requests."), gettext("Nothing was lost. Wait a minute and try again.")],
 };
 
 function startRequestErrors() {
   document.addEventListener("htmx:responseError", (event) => {
     const { status } = event.detail.xhr;
     const [title, text] = CALM[status] ?? [
-      "The server could not do that.", "Nothing was changed. Try again; if it stays so, tell an admin what you did and when."];
+      gettext("The server could not do that."),
+      gettext("Nothing was changed. Try again; if it stays so, tell an admin what you did and when.")];
     showToast(text, { title, tone: "bad" });
   });
   const unreachable = () => {
     if (!navigator.onLine) return;
-    showToast("What was saved is safe. Try again in a moment.", { title: "The server does not answer.", tone: "bad" });
+    showToast(gettext("What was saved is safe. Try again in a moment."), { title: gettext("The server does not answer."), tone: "bad" });
   };
   document.addEventListener("htmx:sendError", unreachable);
   document.addEventListener("htmx:timeout", unreachable);
 }
 
 // One dialog asks for all: hx-confirm="…" on htmx elements, data-confirm="…" on plain forms.
-function ask(question, yes = "Go on") {
+function ask(question, yes = gettext("Go on")) {
   const dialog = document.getElementById("confirm");
   dialog.querySelector("#confirm-text").textContent = question;
   dialog.querySelector("[data-confirm-yes]").textContent = yes;
@@ -137,6 +141,20 @@ function startBusyForms() {
   });
 }
 
+// What the server has of a person's drafts does not stay in this browser when they sign out.
+function startSigningOut() {
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.dataset.signOut || form.dataset.ready) return;
+    event.preventDefault();
+    form.dataset.ready = "yes";
+    const { catchUp, forgetSaved } = await import("./room_catch_up.js");
+    await Promise.race([catchUp(form.dataset.signOut), new Promise((resolve) => setTimeout(resolve, 2000))]);
+    forgetSaved(form.dataset.signOut);
+    form.submit();
+  });
+}
+
 async function drawLanesOn(root) {
   if (!root.querySelector("[data-lanes]")) return;
   const { mountLanes } = await import("./lanes_mount.js");
@@ -151,6 +169,7 @@ startRequestErrors();
 startQuestions();
 startDialogs();
 startBusyForms();
+startSigningOut();
 writeRelativeTimes();
 drawLanesOn(document);
 setInterval(writeRelativeTimes, 20000);

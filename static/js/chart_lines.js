@@ -1,6 +1,7 @@
 // Line plots on uPlot (loaded before as a classic script). Labels stand at the end of each line, not in a legend.
+import { gettext } from "./words.js";
 
-const AXIS_SIZE = 44;
+const AXIS_SIZE = 52;
 
 function colour(element, token) {
   const before = element.style.color;
@@ -36,7 +37,7 @@ export function drawLines(plot, data, figure) {
   }, columns, plot);
   plot.append(readout);
   plot.uplot.root.setAttribute("role", "img");
-  plot.uplot.root.setAttribute("aria-label", figure.querySelector("figcaption")?.textContent.trim() ?? "Line plot");
+  plot.uplot.root.setAttribute("aria-label", figure.querySelector("figcaption")?.textContent.trim() ?? gettext("Line plot"));
 }
 
 function layOutSeries(data, colours) {
@@ -116,6 +117,6 @@ function drawReference(chart, ctx, reference, ink, ratio) {
 function writeReadout(chart, data, readout) {
   const { idx } = chart.cursor;
   if (idx == null) return;
-  const values = data.series.map((line) => `${line.label} ${line.values[idx] ?? "none"}`);
+  const values = data.series.map((line) => `${line.label} ${line.values[idx] ?? gettext("none")}`);
   readout.textContent = `${data.x.label} ${data.x.values[idx]}: ${values.join(", ")}`;
 }

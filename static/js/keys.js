@@ -2,6 +2,8 @@
 //   data-key="n" data-key-label="Next pair"          pressing n clicks (or focuses) the element
 //   data-key-hint="Space" data-key-label="Play"      listed only: the page handles the key itself
 //   data-key-group="Player"                          heading in the sheet, "This page" if absent
+//   data-key-everywhere                              under "Everywhere", the last heading
+import { gettext } from "./words.js";
 
 const STORE = "earshot.single-keys";
 
@@ -12,6 +14,9 @@ export function isTyping(target = document.activeElement) {
   if (document.querySelector("dialog[open]")) return true;
   return Boolean(target?.closest?.("input:not([type=checkbox], [type=radio], [type=range], [type=button]), textarea, select, [contenteditable]"));
 }
+
+// What is inert does nothing now: an expired pair takes no keys.
+const keyed = (selector) => [...document.querySelectorAll(selector)].filter((element) => !element.closest("[inert]"));
 
 const isVisible = (element) => element.checkVisibility?.() ?? element.offsetParent !== null;
 
@@ -28,7 +33,7 @@ function onKey(event) {
     openSheet();
     return;
   }
-  const match = [...document.querySelectorAll("[data-key]")].find(
+  const match = keyed("[data-key]").find(
     (element) => element.dataset.key === event.key && isVisible(element) && !element.disabled);
   if (!match) return;
   event.preventDefault();
@@ -48,14 +53,15 @@ export function openDialog(dialog) {
 
 function declaredKeys() {
   const groups = new Map();
-  for (const element of document.querySelectorAll("[data-key], [data-key-hint]")) {
+  const everywhere = gettext("Everywhere");
+  for (const element of keyed("[data-key], [data-key-hint]")) {
     const keys = element.dataset.keyHint ?? element.dataset.key;
     const label = element.dataset.keyLabel ?? element.textContent.trim();
-    const group = element.dataset.keyGroup ?? "This page";
+    const group = element.dataset.keyGroup ?? ("keyEverywhere" in element.dataset ? everywhere : gettext("This page"));
     if (!groups.has(group)) groups.set(group, new Map());
     groups.get(group).set(keys, label);
   }
-  return [...groups].sort(([a], [b]) => (a === "Everywhere") - (b === "Everywhere"));
+  return [...groups].sort(([a], [b]) => (a === everywhere) - (b === everywhere));
 }
 
 function fillSheet(list) {

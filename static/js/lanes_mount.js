@@ -1,6 +1,7 @@
 // Pictures that a page only shows: <canvas data-lanes data-dialogue="URL of JSON" data-peaks="URL">, drawn when they come into view.
 import { drawLanes } from "./lanes.js";
 import { fetchPeaks } from "./peaks.js";
+import { gettext, interpolate } from "./words.js";
 
 const mounted = new WeakMap();
 let arrival = null;
@@ -26,7 +27,7 @@ async function load(canvas) {
     await show(canvas);
   } catch (error) {
     // The page around the picture still works, so say it in the picture's own place and leave the rest alone.
-    canvas.title = `${error.message} Reload the page to try again.`;
+    canvas.title = `${error.message} ${gettext("Reload the page to try again.")}`;
     canvas.dataset.failed = "";
     throw error;
   }
@@ -47,6 +48,6 @@ async function show(canvas) {
 async function readScene(source) {
   if (source.startsWith("#")) return JSON.parse(document.getElementById(source.slice(1)).textContent);
   const response = await fetch(source, { credentials: "same-origin", headers: { Accept: "application/json" } });
-  if (!response.ok) throw new Error(`Turns of ${source} answered ${response.status}.`);
+  if (!response.ok) throw new Error(interpolate(gettext("The turns of this dialogue answered %(status)s."), { status: response.status }));
   return response.json();
 }

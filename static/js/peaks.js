@@ -1,5 +1,6 @@
 // Peaks as the server packs them, little endian:
 //   "EPK1" | float64 seconds | uint32 levels | levels × (uint32 buckets per second, uint32 count) | per level count × (int8 min, int8 max)
+import { gettext, interpolate } from "./words.js";
 
 /** Read a peaks file. Throws with the reason when the bytes are not one. */
 export function parsePeaks(buffer) {
@@ -30,7 +31,7 @@ export function peaksOf(levels, seconds) {
 
 export async function fetchPeaks(url) {
   const response = await fetch(url, { credentials: "same-origin" });
-  if (!response.ok) throw new Error(`Peaks of ${url} answered ${response.status}.`);
+  if (!response.ok) throw new Error(interpolate(gettext("The waveform of this dialogue answered %(status)s."), { status: response.status }));
   return parsePeaks(await response.arrayBuffer());
 }
 

@@ -1,15 +1,21 @@
 // The listening room: two dialogues, one sound at a time, then the questions.
 import { alignAxes, clockText } from "./lanes.js";
-import { isTyping, keysEnabled } from "./keys.js";
 import { showToast } from "./toasts.js";
 import { send } from "./room_api.js";
 import { Gate } from "./room_gate.js";
 import { Heartbeats } from "./room_heartbeat.js";
+import { listenToKeys } from "./room_keys.js";
+import { Marks } from "./room_marks.js";
+import { PlayerNotes } from "./room_notes.js";
 import { Questions } from "./room_questions.js";
+import { startSafeguards } from "./room_safeguards.js";
 import { Side } from "./room_side.js";
 import { frontier } from "./room_stretches.js";
+import { Transport } from "./room_transport.js";
+import { sameTurn } from "./room_turns.js";
+import { say } from "./room_words.js";
 
-const STEP_SECONDS = 5;
+const LEAD_IN_SECONDS = 2; // a mark is put after what it means
 const OTHER = { left: "right", right: "left" };
 
 class Room {
@@ -17,24 +23,33 @@ class Room {
     this.data = data;
     this.root = document.getElementById("room");
     const records = data.policy !== "none";
-    const options = { records, onSeek: (side, seconds) => this.seek(side, seconds) };
+    const options = { records, onSeek: (side, seconds) => this.seek(side, seconds), onFlag: (id) => this.marks.choose(id) };
     this.sides = {
       left: new Side("left", data.sides.left, options),
       right: new Side("right", data.sides.right, options),
     };
+    this.active = data.first;
     this.#align();
+    this.notes = new PlayerNotes({ sides: this.sides, active: () => this.side, records });
     this.gate = new Gate({ policy: data.policy, onOpen: () => this.#gateOpens(), onPlayMissing: () => this.playMissing() });
     this.heartbeats = new Heartbeats({
       url: data.heartbeat, sequence: data.state.last_sequence, sides: this.sides, activeSide: () => this.active,
       onState: (state) => this.setState(state), onTrouble: (answer, isLong) => this.#trouble(answer, isLong),
     });
     this.questions = new Questions({ draftUrl: data.draft, submitUrl: data.submit, beforeSubmit: () => this.heartbeats.flush() });
+    this.marks = new Marks({
+      marks: data.marks, sides: this.sides, active: () => this.side, draft: this.questions.draft,
+      note: (text) => this.notes.note(text), hear: (side, seconds) => this.hear(side, seconds - LEAD_IN_SECONDS),
+    });
+    this.transport = new Transport(this);
     this.choose(data.first);
     this.setState(data.state);
     this.#watch();
+    startSafeguards(this);
   }
 
   get side() { return this.sides[this.active]; }
+  get other() { return this.sides[OTHER[this.active]]; }
   get isExpired() { return this.root.hasAttribute("data-expired"); }
   get isOrdered() { return this.data.policy === "enforced" && !this.gate.isOpen; }
 
@@ -49,7 +64,8 @@ class Room {
       side.root.toggleAttribute("data-active", side.name === name);
       side.root.querySelector("[data-choose]").setAttribute("aria-pressed", String(side.name === name));
     }
-    this.#showTransport();
+    this.transport.show();
+    this.notes.show();
   }
 
   /** On the first listen the sides come in their order. */
@@ -59,18 +75,18 @@ class Room {
 
   play(name = this.active) {
     if (this.isExpired) {
-      showToast("Your time for this pair ran out. Press Go on first.");
+      showToast(say("time_ran_out"));
       return;
     }
     if (this.isLocked(name)) {
-      showToast(`Hear ${this.sides[this.data.first].letter} to its end first, then ${this.sides[name].letter}.`);
+      showToast(say("side_locked", { first: this.sides[this.data.first].letter, second: this.sides[name].letter }));
       return;
     }
     if (name !== this.active) this.choose(name);
     this.sides[OTHER[name]].audio.pause();
     if (this.side.audio.ended) this.side.seek(0);
     this.side.audio.play().catch((error) => {
-      if (error.name === "NotAllowedError") showToast("Press Play once more: the browser waits for your click.");
+      if (error.name === "NotAllowedError") showToast(say("press_again"));
     });
   }
 
@@ -83,14 +99,16 @@ class Room {
   seek(side, seconds) {
     if (this.isLocked(side.name)) return this.play(side.name);
     if (side.name !== this.active) this.choose(side.name);
-    let target = seconds;
-    if (this.isOrdered && !side.state?.is_enough) {
-      const limit = frontier(side.state?.missing ?? [[0, side.duration]], side.played.pending, side.duration);
-      if (seconds > limit + 0.5) showToast("The first listen goes in order. You can go back freely; ahead opens when it was heard.");
-      target = Math.min(seconds, Math.max(limit, 0));
-    }
-    side.seek(target);
-    this.#showTransport();
+    const limit = this.#limitOf(side);
+    if (limit < side.duration && seconds > limit + 0.5) showToast(say("in_order"));
+    side.seek(Math.min(seconds, limit));
+    this.transport.show();
+  }
+
+  // How far one may go on this side now.
+  #limitOf(side) {
+    if (!this.isOrdered || side.state?.is_enough) return side.duration;
+    return Math.max(0, frontier(side.state?.missing ?? [[0, side.duration]], side.played.pending, side.duration));
   }
 
   step(turns) {
@@ -100,6 +118,37 @@ class Room {
     const target = turns < 0 && isInside ? index : index + turns;
     if (target >= side.turns.length) return;
     this.seek(side, target < 0 ? 0 : side.turns[target].start);
+  }
+
+  /** Play this turn again from its start; between two turns, the one just heard. */
+  repeat() {
+    this.hear(this.side, this.side.turns[this.side.turnIndex]?.start ?? 0);
+  }
+
+  /** Play from a moment on, on either side. */
+  hear(side, seconds) {
+    if (this.isExpired || this.isLocked(side.name)) return this.play(side.name); // says why not
+    this.seek(side, Math.max(0, seconds));
+    this.play(side.name);
+  }
+
+  /** Play the same turn on the other side, or what comes nearest to it there, and say which it is. */
+  compare() {
+    const { side, other } = this;
+    if (this.isExpired || this.isLocked(other.name)) return this.play(other.name); // says why not
+    const { index, match } = sameTurn(side.turns, side.turnIndex, other.turns);
+    const { start } = other.turns[index];
+    const limit = this.#limitOf(other);
+    const isAhead = start > limit + 0.5;
+    const target = match === "beginning" ? 0 : Math.min(start, limit);
+    this.hear(other, target);
+    const words = { same: "same_turn", nearest: "nearest_turn", beginning: "no_turn_before" };
+    const values = { letter: other.letter, turn: index + 1, now: clockText(target) };
+    this.notes.note(say(isAhead ? "compare_in_order" : words[match], values));
+  }
+
+  mark(polarity) {
+    if (!this.isExpired) this.marks.add(polarity);
   }
 
   playMissing() {
@@ -118,8 +167,9 @@ class Room {
       if (side.is_enough && this.data.transcript === "after_first_listen") this.#fetchWords(this.sides[name]);
     }
     this.gate.show(state);
+    this.notes.refused(state.refusal);
     for (const side of Object.values(this.sides)) side.root.toggleAttribute("data-locked", this.isLocked(side.name));
-    this.#showTransport();
+    this.transport.show();
   }
 
   async #fetchWords(side, says = "") {
@@ -139,7 +189,7 @@ class Room {
   #gateOpens() {
     this.questions.open();
     this.root.toggleAttribute("data-opened", true);
-    this.root.querySelector("[data-gate-opened]").textContent = "You heard both. The questions are open.";
+    this.root.querySelector("[data-gate-opened]").textContent = say("gate_opened");
   }
 
   /** The time ran out: nothing counts any more until the pair is taken up again. */
@@ -148,30 +198,29 @@ class Room {
     this.root.toggleAttribute("data-expired", true);
     for (const side of Object.values(this.sides)) side.audio.pause();
     for (const button of this.root.querySelectorAll("[data-choose]")) button.disabled = true;
+    for (const part of this.root.querySelectorAll(".sides, .transport, .gate, .questions")) part.inert = true;
     this.questions.draft.flush();
     const notice = document.getElementById("expired");
-    notice.querySelector("[data-answers-kept]").hidden = !this.questions.isBegun;
+    notice.querySelector("[data-answers-kept]").hidden = !this.questions.isBegun && !this.marks.isBegun;
     notice.hidden = false;
     notice.scrollIntoView({ block: "nearest" });
   }
 
   /** The key s. What keeps the judgment from being submitted is always said. */
-  #submit() {
+  submit() {
     if (this.isExpired) return;
-    if (this.questions.isShown) this.questions.submit();
-    else {
-      const letters = [this.data.first, OTHER[this.data.first]].filter((name) => !this.sides[name].state?.is_enough)
-        .map((name) => this.sides[name].letter);
-      showToast(`Nothing to submit yet: hear ${letters.join(" and ")} to the end first, then answer.`);
-    }
+    if (this.questions.isShown) return this.questions.submit();
+    const [first, second] = [this.data.first, OTHER[this.data.first]].map((name) => this.sides[name]).filter((side) => !side.state?.is_enough);
+    const text = second ? say("nothing_to_submit_both", { first: first.letter, second: second.letter })
+      : say("nothing_to_submit", { letter: first?.letter });
+    showToast(text);
   }
 
   #trouble(answer, isLong) {
     if (!answer) return;
     if (!isLong || !this.side.isPlaying) return;
     this.side.audio.pause();
-    showToast("The sound is paused, so that nothing you hear is lost. Play on when the connection is back.",
-      { title: answer.status === 403 ? "You are signed out." : "The server does not answer.", tone: "bad" });
+    showToast(say("paused_offline"), { title: say(answer.status === 403 ? "signed_out" : "no_answer"), tone: "bad" });
   }
 
   #watch() {
@@ -182,25 +231,34 @@ class Room {
         if (side.name !== this.active) return this.#startedElsewhere(side);
         this.sides[OTHER[side.name]].audio.pause();
         channel.postMessage(side.name);
-        this.#showTransport();
+        this.transport.show();
         this.#follow(side);
       });
       side.audio.addEventListener("pause", () => {
         this.heartbeats.flush();
         side.audio.muted = side.name !== this.active;
-        this.#showTransport();
+        this.transport.show();
       });
       side.audio.addEventListener("seeked", () => this.heartbeats.flush());
+      for (const event of ["volumechange", "ratechange"])
+        side.audio.addEventListener(event, () => {
+          this.heartbeats.flush(); // what was played until now sounded as it did before
+          side.noteSound();
+        });
+      side.audio.addEventListener("error", () => this.#askWhy(side));
+      side.audio.addEventListener("loadedmetadata", () => (side.hasAsked = false));
       side.audio.addEventListener("ended", () => this.#ended(side));
-      side.audio.addEventListener("timeupdate", () => this.#showTransport());
-      side.root.querySelector("[data-choose]").addEventListener("click", () => this.chooseAndPlay(side.name));
+      side.audio.addEventListener("timeupdate", () => this.transport.show());
     }
-    this.#button("[data-play]", () => this.toggle());
-    this.#button("[data-previous-turn]", () => this.step(-1));
-    this.#button("[data-next-turn]", () => this.step(1));
-    this.#button("[data-switch]", () => this.chooseAndPlay(OTHER[this.active]));
-    this.#button("[data-close-dialog]", ({ target }) => target.closest("dialog").close());
-    document.addEventListener("keydown", (event) => this.#onKey(event));
+    for (const button of this.root.querySelectorAll("[data-close-dialog]"))
+      button.addEventListener("click", () => button.closest("dialog").close());
+    listenToKeys(this);
+  }
+
+  // A sound may be refused because the time ran out. Asked once: each answer keeps the lease.
+  #askWhy(side) {
+    if (!side.hasAsked) this.heartbeats.flush({ always: true });
+    side.hasAsked = true;
   }
 
   /** A media key or the browser's own menu started the muted side: the page hears of it only afterwards. */
@@ -214,70 +272,15 @@ class Room {
     else this.play(name);
   }
 
-  #button(selector, action) {
-    this.root.querySelector(selector).addEventListener("click", action);
-  }
-
   #ended(side) {
     this.heartbeats.flush();
     if (this.data.policy === "none" && this.data.transcript === "after_first_listen") this.#fetchWords(side, "?heard=1");
-    this.#showTransport();
+    this.transport.show();
   }
 
   #follow(side) {
     side.draw();
     if (side.isPlaying) requestAnimationFrame(() => this.#follow(side));
-  }
-
-  #showTransport() {
-    const { side } = this;
-    const other = this.sides[OTHER[this.active]];
-    const set = (selector, text) => {
-      const element = this.root.querySelector(selector);
-      if (element.textContent !== text) element.textContent = text;
-    };
-    set("[data-play-word]", `${side.isPlaying ? "Pause" : "Play"} ${side.letter}`);
-    set("[data-now-letter]", side.letter);
-    set("[data-now-clock]", `${clockText(side.now)} of ${clockText(side.duration)}`);
-    set("[data-switch-letter]", other.letter);
-    this.root.querySelector("[data-now-letter]").className = `side ${side.letter.toLowerCase()}`;
-    this.root.querySelector("[data-switch-letter]").className = `side ${other.letter.toLowerCase()}`;
-    this.#showMainButton();
-    for (const each of Object.values(this.sides))
-      each.root.querySelector("[data-choose-label]").textContent = `${each.isPlaying ? "Pause" : "Listen to"} ${each.letter}`;
-  }
-
-  // One filled button: Play until both were heard or an answer was given, then the next question.
-  #showMainButton() {
-    const heard = this.data.policy !== "none" && Object.values(this.sides).every((side) => side.state?.is_enough);
-    const isAnswering = Boolean(this.questions?.isShown && (heard || this.questions.isBegun));
-    this.root.querySelector("[data-play]").classList.toggle("secondary", isAnswering);
-    this.root.querySelector("[data-next]").classList.toggle("secondary", !isAnswering);
-  }
-
-  #onKey(event) {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    const bar = event.target.closest?.("[data-seek-bar]");
-    if (!keysEnabled() && !bar) return;
-    const isRadio = event.target.matches?.("input[type=radio]");
-    if (isRadio && event.key.startsWith("Arrow")) return; // the radio group's own keys
-    if (event.key === " " && event.target.closest?.("button, a, summary")) return;
-    if (event.key === " " && isRadio && !event.target.checked) return;
-    const action = this.#action(event.key, bar ? this.sides[bar.closest("[data-side]").dataset.side] : this.side);
-    if (action ? action() !== false : !this.isExpired && this.questions.answerByKey(event.key)) event.preventDefault();
-  }
-
-  #action(key, side) {
-    return {
-      " ": () => this.toggle(),
-      ArrowLeft: () => this.seek(side, side.now - STEP_SECONDS),
-      ArrowRight: () => this.seek(side, side.now + STEP_SECONDS),
-      ArrowUp: () => this.step(-1),
-      ArrowDown: () => this.step(1),
-      Home: () => this.seek(side, 0),
-      End: () => this.seek(side, side.duration - 0.01),
-      s: () => this.#submit(),
-    }[key];
   }
 }
 

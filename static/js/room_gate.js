@@ -1,11 +1,7 @@
 // What is still to be heard, per side and turn; opens the questions the moment it was enough.
+import { say } from "./room_words.js";
 
-const REFUSALS = {
-  rate: "Not counted: the sound played faster than it was spoken.",
-  muted: "Not counted: the sound was muted.",
-  hidden: "Not counted: this tab was not in front. Keep it open and visible while you listen.",
-  "faster than time": "Not counted: more was reported than time had passed. Play it again.",
-};
+const MOST_NAMED = 6; // turns
 
 export class Gate {
   constructor({ policy, onOpen, onPlayMissing }) {
@@ -16,10 +12,9 @@ export class Gate {
     this.root?.querySelector("[data-go-missing]").addEventListener("click", onPlayMissing);
   }
 
-  show({ gate_open: isOpen, sides, refusal }) {
+  show({ gate_open: isOpen, sides }) {
     for (const [name, side] of Object.entries(sides)) this.#showSide(name, side);
     if (this.root) {
-      this.root.querySelector("[data-gate-problem]").textContent = REFUSALS[refusal] ?? "";
       const begun = Object.values(sides).some((side) => side.heard.length);
       this.root.querySelector("[data-go-missing]").hidden = isOpen || !begun;
       this.root.hidden = isOpen && this.policy === "enforced";
@@ -33,19 +28,20 @@ export class Gate {
 
   #showSide(name, side) {
     const share = Math.floor(side.coverage * 100);
-    document.querySelector(`#side-${name} [data-heard]`).textContent = side.is_enough ? "heard" : side.heard.length ? `${share} % heard` : "";
+    document.querySelector(`#side-${name} [data-heard]`).textContent = side.is_enough ? say("heard") : side.heard.length ? say("heard_share", { share }) : "";
     const row = this.root?.querySelector(`[data-gate-side=${name}]`);
     if (!row) return;
     row.querySelector("progress").value = side.is_enough ? 1 : side.coverage;
-    row.querySelector("[data-share]").textContent = side.is_enough ? "heard" : `${share} %`;
+    row.querySelector("[data-share]").textContent = side.is_enough ? say("heard") : say("share", { share });
     row.querySelector("[data-missing]").textContent = side.is_enough ? "" : missingText(side);
   }
 }
 
-export function missingText({ heard, missing_turns: turns }) {
-  if (!heard.length) return "not begun";
-  if (!turns.length) return "a moment is missing";
-  const named = turns.slice(0, 6).join(", ");
-  const rest = turns.length - 6;
-  return `missing: turn${turns.length > 1 ? "s" : ""} ${named}${rest > 0 ? ` and ${rest} more` : ""}`;
+export function missingText({ heard, missing_turns: missing }) {
+  if (!heard.length) return say("not_begun");
+  if (!missing.length) return say("moment_missing");
+  const turns = missing.slice(0, MOST_NAMED).join(", ");
+  const more = missing.length - MOST_NAMED;
+  if (more > 0) return say("more_turns_missing", { turns, more });
+  return say(missing.length > 1 ? "turns_missing" : "turn_missing", { turns });
 }

@@ -1,15 +1,18 @@
 // Heartbeats: what was played, told to the server in numbered messages, one after the other, none twice.
-import { send } from "./room_api.js";
+import { mayPass, send } from "./room_api.js";
 
 const BEAT_MS = 5000;
 const IDLE_MS = 30000; // nothing plays: only to keep the lease
 const ABSENT_MS = 10 * 60000; // nobody is there: let the lease end
 const MOST_WAITING_SECONDS = 12; // the server credits at most 15 s at once
+const SETTLED_MS = 1000;
+const CLOSED = ["submitted", "late", "skipped"];
 
 const rounded = (seconds) => Math.round(seconds * 1000) / 1000;
 
 export class Heartbeats {
   #queue = [];
+  #tried = new WeakSet(); // beats that were sent once without an answer: the server may have them
   #sending = false;
   #visible = document.visibilityState === "visible";
   #lastSent = performance.now();
@@ -31,6 +34,9 @@ export class Heartbeats {
       this.#left = true; // a visibilitychange follows: its beat could overtake the last real one
     });
     addEventListener("pageshow", () => (this.#left = false));
+    // The last heartbeat of the page before a reload may have come after this page was made: ask how things stand.
+    const isReload = performance.getEntriesByType("navigation")[0]?.type === "reload";
+    if (isReload) setTimeout(() => this.flush({ always: true }), SETTLED_MS);
   }
 
   /** Send what was played since the last heartbeat. */
@@ -50,10 +56,9 @@ export class Heartbeats {
     return this.#queue.flatMap((beat) => beat.played).reduce((sum, [start, end]) => sum + end - start, 0);
   }
 
-  #beat(name, { audio }, played, stalls, seconds) {
+  #beat(name, { audio, sound }, played, stalls, seconds) {
     return {
-      side: name, played, media_time: rounded(audio.currentTime), rate: audio.playbackRate, volume: audio.volume,
-      muted: audio.muted, visible: this.#visible, stalls, stalled_seconds: rounded(seconds),
+      side: name, played, media_time: rounded(audio.currentTime), ...sound, visible: this.#visible, stalls, stalled_seconds: rounded(seconds),
     };
   }
 
@@ -83,22 +88,24 @@ export class Heartbeats {
   }
 
   #understood(beat, answer) {
-    const isLost = answer.status === 0 || answer.status >= 500;
-    if (isLost || answer.status === 403) {
+    if (mayPass(answer)) {
+      this.#tried.add(beat);
       this.onTrouble(answer, this.waitingSeconds > MOST_WAITING_SECONDS);
       return false;
     }
     const { accepted, last_sequence: last, state } = answer.data;
-    if (answer.ok && !accepted && state === "live" && last > beat.sequence) {
-      // Another tab of this pair counts further than we do.
+    if (answer.ok && !accepted && state === "live" && !this.#tried.has(beat) && last >= beat.sequence) {
+      // Another tab of this pair has used the number. One that was sent before keeps it: it may have been counted.
       this.sequence = last;
       delete beat.sequence;
       return true;
     }
+    // Submitted or skipped elsewhere: the page says so. Here, it is leaving already.
+    if (CLOSED.includes(state)) setTimeout(() => location.reload(), 2000);
     this.#queue.shift();
     this.onTrouble(null, false);
     if (answer.ok) this.onState(answer.data);
-    if (answer.status === 404 || (answer.ok && state !== "live")) this.#stopped = true;
+    if (answer.ok && state !== "live") this.#stopped = true;
     return true;
   }
 }

@@ -1,24 +1,26 @@
-// One question at a time, by mouse or keys; answers go to the draft at once.
-import { problemOf, send } from "./room_api.js";
+// The questions, by mouse or keys; answers go to the draft at once. One after another, or together on one page.
 import { Draft } from "./room_draft.js";
-
-const SHORT = { "-3": "A 3", "-2": "A 2", "-1": "A 1", 0: "same", 1: "B 1", 2: "B 2", 3: "B 3", both_bad: "both bad", cannot_tell: "cannot tell" };
+import { startExamples } from "./room_examples.js";
 
 export class Questions {
   constructor({ draftUrl, submitUrl, beforeSubmit }) {
     this.form = document.getElementById("questions");
+    this.words = JSON.parse(document.getElementById("question-words").textContent);
+    this.isTogether = this.form.dataset.layout === "together";
     this.panels = [...this.form.querySelectorAll("[data-question]")];
     this.steps = [...this.form.querySelectorAll("[data-step]")];
     this.draft = new Draft(draftUrl);
     this.submitUrl = submitUrl;
     this.beforeSubmit = beforeSubmit;
+    startExamples(this.form);
     this.#watch();
     this.#note();
-    this.show(this.firstUnanswered < 0 ? this.panels.length - 1 : this.firstUnanswered);
+    this.show(this.firstUnanswered < 0 ? this.last : this.firstUnanswered);
   }
 
   get isShown() { return !this.form.hidden; }
   get isBegun() { return this.panels.some(answerOf); }
+  get last() { return this.panels.length - 1; }
   get firstUnanswered() { return this.panels.findIndex((panel) => !answerOf(panel)); }
   get missing() { return this.panels.filter((panel) => !answerOf(panel)).map((panel) => panel.dataset.name); }
 
@@ -28,43 +30,75 @@ export class Questions {
   }
 
   show(index, { focus = false } = {}) {
-    this.at = Math.min(Math.max(0, index), this.panels.length - 1);
-    const isLast = this.at === this.panels.length - 1;
-    this.panels.forEach((panel, position) => (panel.hidden = position !== this.at));
+    this.at = Math.min(Math.max(0, index), this.last);
+    const isLast = this.at === this.last;
+    this.panels.forEach((panel, position) => {
+      panel.hidden = !this.isTogether && position !== this.at;
+      panel.toggleAttribute("data-current", position === this.at);
+    });
     this.steps.forEach((step, position) => {
       if (position === this.at) step.setAttribute("aria-current", "step");
       else step.removeAttribute("aria-current");
     });
+    this.#showStep(this.steps[this.at]);
     this.form.querySelector("[data-back]").disabled = this.at === 0;
-    this.form.querySelector("[data-next]").hidden = isLast;
-    this.form.querySelector(".question-hint").hidden = isLast;
-    for (const button of this.form.querySelectorAll("[data-submit]")) button.hidden = !isLast;
+    this.form.querySelector("[data-next]").hidden = this.isTogether || isLast;
+    this.form.querySelector(".question-hint").hidden = !this.isTogether && isLast;
+    for (const button of this.form.querySelectorAll("[data-submit]")) button.hidden = !this.isTogether && !isLast;
     if (focus) this.#focusAnswer();
   }
 
-  /** A digit, or x and u, answers the question that is shown and goes on. False if the key means nothing here. */
+  // On a phone the steps are wider than the page; the page itself must not move for that.
+  #showStep(step) {
+    const list = step.closest(".steps");
+    list.scrollLeft += step.getBoundingClientRect().left - list.getBoundingClientRect().left - 16;
+  }
+
+  /** A digit, or x and u, answers and goes on; on one page , and . move. False if the key means nothing here. */
   answerByKey(key) {
     if (!this.isShown) return false;
-    const input = this.panels[this.at].querySelector(`input[data-digit="${key}"]`);
+    const step = this.isTogether && { ",": -1, ".": 1 }[key];
+    if (step) {
+      this.#goTo(this.at + step, { focus: true });
+      return true;
+    }
+    const at = this.#asked;
+    const input = this.panels[at].querySelector(`input[data-digit="${key}"]`);
     if (!input) return false;
     input.checked = true;
     input.dispatchEvent(new Event("change", { bubbles: true }));
     const held = this.form.contains(document.activeElement);
-    if (this.at < this.panels.length - 1) this.show(this.at + 1, { focus: held });
+    if (at < this.last) this.#goTo(this.isTogether && !held ? this.#asked : at + 1, { focus: held });
     return true;
+  }
+
+  // Which question a key answers: the one that is shown; on one page the one in focus, else the first without an answer.
+  get #asked() {
+    if (!this.isTogether || this.#focused >= 0) return this.at;
+    return this.firstUnanswered < 0 ? this.last : this.firstUnanswered;
+  }
+
+  get #focused() { return this.panels.findIndex((panel) => panel.contains(document.activeElement)); }
+
+  #goTo(index, options) {
+    this.show(index, options);
+    if (this.isTogether) this.panels[this.at].scrollIntoView({ block: "nearest" });
   }
 
   #watch() {
     this.form.addEventListener("change", ({ target }) => this.#changed(target));
+    document.addEventListener("earshot:answers", () => this.#note()); // another tab of this pair answered
+    this.form.addEventListener("focusin", () => this.#focused >= 0 && this.#focused !== this.at && this.show(this.#focused));
     this.form.querySelector("#reason").addEventListener("input", ({ target }) => this.draft.change({ reason: target.value }, 800));
     this.form.querySelector("[data-back]").addEventListener("click", () => this.show(this.at - 1, { focus: true }));
     this.form.querySelector("[data-next]").addEventListener("click", () => this.show(this.at + 1, { focus: true }));
-    for (const step of this.steps) step.addEventListener("click", () => this.show(Number(step.dataset.step), { focus: true }));
+    for (const step of this.steps) step.addEventListener("click", () => this.#goTo(Number(step.dataset.step), { focus: true }));
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const isLast = this.at === this.panels.length - 1;
-      if (isLast) this.submit(event.submitter?.dataset.submit !== "stop");
-      else this.show(this.at + 1, { focus: true });
+      const isEnter = document.activeElement.matches("input[type=radio]"); // Enter in a scale goes on, as . does
+      const goesOn = this.at < this.last && (isEnter || !this.isTogether);
+      if (goesOn) this.#goTo(this.at + 1, { focus: true });
+      else this.submit(event.submitter?.dataset.submit !== "stop");
     });
   }
 
@@ -80,10 +114,13 @@ export class Questions {
     this.panels.forEach((panel, index) => {
       const answer = answerOf(panel);
       const step = this.steps[index];
-      const short = panel.dataset.question === "confidence" ? answer && `${answer} of 5` : SHORT[answer];
+      const isConfidence = panel.dataset.question === "confidence";
+      const short = isConfidence ? answer && this.words.confidence.replace("{n}", answer) : this.words.answers[answer];
       step.querySelector("[data-step-answer]").textContent = short ?? "";
       step.classList.toggle("answered", Boolean(answer));
     });
+    // On one page the button is always there; it calls when nothing is missing.
+    if (this.isTogether) this.form.querySelector("[data-submit=next]").classList.toggle("secondary", this.missing.length > 0);
   }
 
   #focusAnswer() {
@@ -94,23 +131,18 @@ export class Questions {
   /** Submit, from any question. What is not answered is named and shown, without asking the server. */
   async submit(goOn = true) {
     if (this.missing.length) {
-      this.#complain(`Still to answer: ${this.missing.join(", ")}.`);
-      this.show(this.firstUnanswered, { focus: true });
+      this.#complain(this.words.missing.replace("{names}", this.missing.join(", ")));
+      this.#goTo(this.firstUnanswered, { focus: true });
       return;
     }
     const buttons = [...this.form.querySelectorAll("[data-submit]")];
     if (buttons[0].getAttribute("aria-busy") === "true") return;
     buttons.forEach((button) => button.setAttribute("aria-busy", "true"));
     this.#complain("");
-    await this.beforeSubmit();
-    const saved = await this.draft.flush();
-    const answer = saved ? await send("POST", this.submitUrl, { go_on: goOn }) : null;
-    if (answer?.ok) {
-      location.assign(answer.data.next);
-      return;
-    }
+    const problem = await this.draft.submit(goOn, this.beforeSubmit);
+    if (problem === undefined) return; // submitted: the next page is on its way
     buttons.forEach((button) => button.removeAttribute("aria-busy"));
-    this.#complain(answer ? problemOf(answer) : "Your last answers are not saved yet. Submit again when they are.");
+    this.#complain(problem);
   }
 
   #complain(text) {

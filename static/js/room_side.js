@@ -1,15 +1,20 @@
 // One side of the room: its sound, its picture, its turns.
-import { clockText, drawLanes, fetchPeaks, timeAt } from "./lanes.js";
-import { PlayedStretches, union } from "./room_stretches.js";
+import { clockText, drawLanes, fetchPeaks, markAt, timeAt } from "./lanes.js";
+import { PlayedStretches, holesIn, union } from "./room_stretches.js";
+import { say } from "./room_words.js";
 
 const LETTERS = { left: "A", right: "B" };
+const LINES_AT_ONCE = 40; // of the turns' list: the first are seen at once, the others come without holding anything up
+const BETWEEN_LINES_MS = 20;
 
 export class Side {
   #stalls = { stalls: 0, seconds: 0 };
   #stalledSince = null;
-  #line = -1;
+  #line = -1; // of the list: the playing turn
+  #said = ""; // where the sound stands, in words
 
-  constructor(name, data, { records, onSeek }) {
+  /** onSeek(side, seconds): somebody wants to go there; onFlag(id): a mark's flag was pressed. */
+  constructor(name, data, { records, onSeek, onFlag }) {
     this.name = name;
     this.letter = LETTERS[name];
     this.root = document.getElementById(`side-${name}`);
@@ -19,26 +24,31 @@ export class Side {
     this.list = this.root.querySelector("[data-turns]");
     this.records = records;
     this.onSeek = onSeek;
+    this.onFlag = onFlag;
     this.duration = data.duration;
     this.turns = data.turns;
     this.hasText = data.has_text;
     this.turnsUrl = data.turns_url;
     this.state = null; // what the server says was heard
+    this.noteSound();
     this.played = new PlayedStretches(this.audio);
-    this.scene = { turns: data.turns, duration: data.duration, playhead: 0, heard: records ? [] : undefined };
+    this.scene = { turns: data.turns, duration: data.duration, playhead: 0, heard: records ? [] : undefined, marks: [] };
     this.#watch();
-    this.#listTurns();
+    this.#writeLines();
     new ResizeObserver(() => this.draw()).observe(this.canvas);
     document.addEventListener("earshot:theme", () => this.draw());
     fetchPeaks(data.peaks).then((peaks) => {
       this.scene.peaks = peaks;
       this.draw();
-    }, () => this.#complain("The waveform did not load; the sound is not touched by that. Reload the page to see it."));
+    }, () => this.#complain(say("no_waveform")));
   }
 
   get now() { return this.audio.currentTime; }
   get isPlaying() { return !this.audio.paused && !this.audio.ended; }
-  get turnIndex() { return this.turns.findLastIndex((turn) => turn.start <= this.now + 0.02); }
+  get turnIndex() { return this.turnAt(this.now); }
+
+  /** The turn that last began; −1 before the first. */
+  turnAt(seconds) { return this.turns.findLastIndex((turn) => turn.start <= seconds + 0.02); }
 
   seek(seconds) {
     this.played.end();
@@ -46,6 +56,12 @@ export class Side {
     this.audio.currentTime = target;
     if (this.isPlaying && !this.audio.seeking) this.played.begin();
     this.draw(target);
+  }
+
+  /** How it sounds from now on; what was played before was told with how it sounded then. */
+  noteSound() {
+    const { playbackRate: rate, volume, muted } = this.audio;
+    this.sound = { rate, volume, muted };
   }
 
   takeStalls() {
@@ -59,53 +75,77 @@ export class Side {
     this.draw();
   }
 
+  /** Marks as flags above the lanes: [{id, time, polarity, letter, isChosen}]. */
+  setFlags(flags) {
+    this.scene.marks = flags;
+    this.draw();
+  }
+
   setTurns({ turns, has_text: hasText }) {
     if (!hasText || this.hasText) return;
     this.hasText = true;
     turns.forEach((turn, index) => (this.turns[index].text = turn.text));
-    this.#listTurns();
-    this.draw();
+    this.#writeLines();
   }
 
   /** Everything that moves with the sound. */
   draw(at = this.now) {
-    if (this.records) this.scene.heard = union([...(this.state?.heard ?? []), ...halfSeconds(this.played.pending)]);
+    if (this.records) {
+      this.scene.heard = union([...(this.state?.heard ?? []), ...halfSeconds(this.played.pending)]);
+      this.scene.missing = holesIn(this.state?.missing ?? [], this.scene.heard);
+    }
     this.scene.playhead = at;
     drawLanes(this.canvas, this.scene);
-    this.root.querySelector("[data-clock]").textContent = `${clockText(at)} of ${clockText(this.duration)}`;
-    const index = this.turns.findLastIndex((turn) => turn.start <= at + 0.02);
+    const index = this.turnAt(at);
     const turn = this.turns[index];
-    this.bar.setAttribute("aria-valuemax", Math.round(this.duration));
-    this.bar.setAttribute("aria-valuenow", Math.round(at));
-    this.bar.setAttribute("aria-valuetext", `${clockText(at)} of ${clockText(this.duration)}${turn ? `, turn ${index + 1}, ${turn.speaker}` : ""}`);
-    this.#mark(turn && at < turn.end ? index : -1);
+    this.#say(at, index);
+    this.#follow(turn && at < turn.end ? index : -1);
   }
 
-  #mark(index) {
-    if (index === this.#line) return;
-    this.#line = index;
-    [...this.list.children].forEach((line, position) => {
-      if (position === index) line.setAttribute("aria-current", "true");
-      else line.removeAttribute("aria-current");
-    });
+  // Only what changed is written: the page would be laid out anew at every frame.
+  #say(at, index) {
+    const clock = { now: clockText(at), all: clockText(this.duration) };
+    const turn = this.turns[index];
+    const text = turn ? say("position", { ...clock, turn: index + 1, speaker: turn.speaker }) : say("clock", clock);
+    if (text === this.#said) return;
+    this.#said = text;
+    this.root.querySelector("[data-clock]").textContent = say("clock", clock);
+    this.bar.setAttribute("aria-valuemax", Math.round(this.duration));
+    this.bar.setAttribute("aria-valuenow", Math.round(at));
+    this.bar.setAttribute("aria-valuetext", text);
+  }
+
+  // The list scrolls to the playing turn; the page stays where it is.
+  #follow(index, isMoved = false) {
+    if (index === this.#line && !isMoved) return;
     const line = this.list.children[index];
+    this.#line = line ? index : -1; // one that is not written yet is looked for again
+    this.list.querySelector("[aria-current]")?.removeAttribute("aria-current");
+    line?.setAttribute("aria-current", "true");
     if (line && this.list.scrollHeight > this.list.clientHeight)
       this.list.scrollTop = line.offsetTop - this.list.offsetTop - this.list.clientHeight / 3;
   }
 
-  #listTurns() {
-    this.#line = -1;
-    this.list.replaceChildren(...this.turns.map((turn, index) => this.#turnLine(turn, index)));
+  // Half an hour has 300 turns: their lines are written in pieces, and their words are added once they may be read.
+  #writeLines(from = 0) {
+    const to = Math.min(from + LINES_AT_ONCE, this.turns.length);
+    for (let index = from; index < to; index += 1) {
+      const { text } = this.turns[index];
+      const line = this.list.children[index] ?? this.list.appendChild(this.#turnLine(index));
+      if (text && line.children.length === 1) line.append(Object.assign(document.createElement("p"), { textContent: text }));
+    }
+    if (to < this.turns.length) setTimeout(() => this.#writeLines(to), BETWEEN_LINES_MS);
+    else this.#follow(this.#line, true);
   }
 
-  #turnLine(turn, index) {
+  #turnLine(index) {
+    const turn = this.turns[index];
     const line = document.createElement("li");
     line.className = `turn ${turn.role}`;
     const button = Object.assign(document.createElement("button"), { type: "button", className: "turn-go" });
-    button.append(cell("visually-hidden", `Turn ${index + 1}, `), cell("num soft", clockText(turn.start)), cell("turn-speaker", turn.speaker));
+    button.append(cell("visually-hidden", `${say("turn", { turn: index + 1 })}, `), cell("num soft", clockText(turn.start)), cell("turn-speaker", turn.speaker));
     button.addEventListener("click", () => this.onSeek(this, turn.start));
     line.append(button);
-    if (turn.text) line.append(Object.assign(document.createElement("p"), { textContent: turn.text }));
     return line;
   }
 
@@ -117,7 +157,6 @@ export class Side {
       if (!audio.seeking && audio.played.length) this.#stalledSince ??= performance.now();
     });
     audio.addEventListener("playing", () => this.#endStall());
-    audio.addEventListener("error", () => this.#complain("The sound does not load. Your answers are kept; reload the page, or skip the pair and say so."));
     this.bar.addEventListener("pointerdown", (event) => this.#drag(event));
   }
 
@@ -132,6 +171,8 @@ export class Side {
 
   #drag(event) {
     if (event.button !== 0) return;
+    const flag = markAt(this.canvas, event.clientX, event.clientY);
+    if (flag) return this.onFlag(flag.id);
     const go = ({ clientX }) => this.onSeek(this, timeAt(this.canvas, clientX) ?? 0);
     this.bar.setPointerCapture(event.pointerId);
     this.bar.addEventListener("pointermove", go);

@@ -11,6 +11,21 @@ export function union(stretches) {
   return merged;
 }
 
+/** What was passed over: missing stretches before the last moment of `heard` (a union), without what it has. */
+export function holesIn(missing, heard, least = 0.1) {
+  const last = heard.at(-1)?.[1] ?? 0;
+  const holes = [];
+  for (const [start, end] of missing) {
+    let at = start;
+    for (const [from, to] of [...heard, [last, last]]) {
+      const until = Math.min(from, end);
+      if (until - at > least) holes.push([at, until]);
+      at = Math.max(at, to);
+    }
+  }
+  return holes;
+}
+
 /** How far the first listen has come: the first missing second that was not played since either. */
 export function frontier(missing, played, duration, slack = 0.3) {
   const since = union(played);

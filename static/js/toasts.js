@@ -1,5 +1,7 @@
 // Short messages at the lower edge. The server sends one with the header  HX-Trigger: {"toast": {"text": "Saved."}}.
 
+import { gettext } from "./words.js";
+
 const STAY_MS = 6000;
 
 /** Show `text`, with an optional bold first line. Bad news stays until it is closed. */
@@ -13,7 +15,7 @@ export function showToast(text, { title = "", tone = "" } = {}) {
   toast.dataset.text = title + text;
   if (title) toast.append(Object.assign(document.createElement("strong"), { textContent: title }));
   toast.append(Object.assign(document.createElement("span"), { textContent: text }));
-  const close = Object.assign(document.createElement("button"), { type: "button", className: "quiet small", textContent: "Close" });
+  const close = Object.assign(document.createElement("button"), { type: "button", className: "quiet small", textContent: gettext("Close") });
   close.addEventListener("click", () => toast.remove());
   toast.append(close);
   region.append(toast);

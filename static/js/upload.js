@@ -1,5 +1,6 @@
 // The upload form: refuses what is too large before it is sent, takes a dropped file, shows how much has gone.
 import { showToast } from "./toasts.js";
+import { gettext, interpolate } from "./words.js";
 
 function sizeText(bytes) {
   return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`;
@@ -13,7 +14,8 @@ function startForm(form) {
   const check = () => {
     const file = input.files[0];
     const tooLarge = file && file.size > limit;
-    input.setCustomValidity(tooLarge ? `The file has ${sizeText(file.size)}; ${sizeText(limit)} are allowed. Send it in parts.` : "");
+    const words = gettext("The file has %(size)s; %(limit)s are allowed. Send it in parts.");
+    input.setCustomValidity(tooLarge ? interpolate(words, { size: sizeText(file.size), limit: sizeText(limit) }) : "");
     if (tooLarge) input.reportValidity();
   };
   input.addEventListener("change", check);
@@ -27,7 +29,7 @@ function startForm(form) {
     event.preventDefault();
     form.removeAttribute("data-over");
     if (event.dataTransfer.files.length !== 1) {
-      showToast("Drop one .zip file: pack the manifest folder first.", { title: "That was not one file.", tone: "bad" });
+      showToast(gettext("Drop one .zip file: pack the manifest folder first."), { title: gettext("That was not one file."), tone: "bad" });
       return;
     }
     input.files = event.dataTransfer.files;
@@ -39,7 +41,8 @@ function startForm(form) {
     progress.hidden = false;
     const share = detail.loaded / detail.total;
     progress.querySelector("progress").value = share;
-    progress.querySelector("span").textContent = `${sizeText(detail.loaded)} of ${sizeText(detail.total)} sent`;
+    progress.querySelector("span").textContent = interpolate(
+      gettext("%(sent)s of %(all)s sent"), { sent: sizeText(detail.loaded), all: sizeText(detail.total) });
   });
 }
 

@@ -55,7 +55,7 @@ def test_a_board_is_made_anew_when_a_judgment_is_added_undone_or_fails(django_as
     first = boards.study_board(study)
     assert first.overall.rows[0].cmos == 2.0
 
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         assert boards.study_board(study) == first
 
     judge(pair, -1)

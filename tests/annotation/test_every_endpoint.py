@@ -8,9 +8,11 @@ from django.urls.converters import IntConverter, UUIDConverter
 
 pytestmark = pytest.mark.django_db
 
-# Open on purpose: health for load balancers, and what one needs in order to sign in.
+# Open on purpose: health for load balancers, and what one needs in order to sign in and to read that page.
 OPEN = {
     "health",
+    "set_language",
+    "words",
     "account_login",
     "account_signup",
     "account_logout",

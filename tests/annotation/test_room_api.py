@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.models import Heartbeat, Lease, ListeningLog, Study
+from annotation.models import Heartbeat, Judgment, Lease, ListeningLog, Study
 from annotation.services import leases, listening
 from tests.factories import answer, join, make_pair, make_study
 
@@ -238,3 +238,16 @@ def test_words_come_when_the_side_was_heard():
 
     assert shown == {"left": True, "right": False}
     assert log.side == "left"
+
+
+def test_a_pair_that_was_reserved_and_not_opened_keeps_a_draft_and_takes_no_submit():
+    pair = make_pair(make_study(listening_policy="none"))
+    ahead = leases.take(pair, join(pair.study), probability=1.0, at=timezone.now())
+
+    kept = call(ahead, "draft", {"confidence": 3}, method="patch")  # of a room whose time ran out meanwhile
+    refused = call(ahead, "submit", {"go_on": False})
+
+    assert (kept.status_code, refused.status_code) == (200, 409)
+    assert refused.json()["detail"] == "This pair is reserved for you, not open yet. Open it, then answer."
+    ahead.refresh_from_db()
+    assert (ahead.state, Judgment.objects.submitted().count()) == ("reserved", 0)

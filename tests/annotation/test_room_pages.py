@@ -2,19 +2,24 @@
 
 import re
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import trans_real
 
+from annotation.forms.listening import SkipForm
 from annotation.models import Judgment, Lease, ListeningLog, Membership, Rendition, Study
 from annotation.queries.listening import questions_for, scene_of
 from annotation.services import judgments, leases
 from earshot.accounts.models import Role
+from earshot.acoustics.peaks import make_peaks
 from earshot.jobs import artefacts
 from tests.factories import answer, join, make_dialogue, make_pair, make_scenario, make_study, make_system, make_user
+from tests.platform_floor.marked_language import marked_language
 
 pytestmark = pytest.mark.django_db
 SECRETS = (
@@ -38,7 +43,7 @@ def secret_dialogue(scenario, name: str):
         make_system(f"sys-{name}"),
         dialogue_id=f"dlg-{name}",
         master_sha256=sha256,
-        peaks_sha256=artefacts.put_bytes(b"EPK1" + bytes(12)),
+        peaks_sha256=artefacts.put_bytes(make_peaks(np.zeros(24_000, np.float32), 24_000).to_bytes()),
         meta={"temperature": 0.125},
     )
     Rendition.objects.filter(dialogue=dialogue).update(size_bytes=len(sound))
@@ -343,17 +348,34 @@ def test_work_counts_only_pairs_that_are_open_to_this_annotator():
     study = make_study()
     mine, *_others = (make_pair(study) for _ in range(4))
     annotator = join(study)
-    leases.take(mine, annotator, probability=1.0, at=timezone.now())
+    lease = leases.take(mine, annotator, probability=1.0, at=timezone.now())
 
-    page = signed_in(annotator).get(reverse("annotation:work")).content.decode()
+    reserved = signed_in(annotator).get(reverse("annotation:work")).content.decode()
+    leases.open_lease(lease, at=timezone.now())
+    begun = signed_in(annotator).get(reverse("annotation:work")).content.decode()
 
-    assert "3 pairs wait" in page
+    assert "4 pairs wait" in reserved  # one of them reserved: it is not begun
+    assert "3 pairs wait" in begun
 
 
 def test_work_without_a_study_says_what_will_stand_there():
     page = signed_in(make_user()).get(reverse("annotation:work")).content.decode()
 
     assert "No study yet" in page
+
+
+def test_a_reason_for_skipping_is_stored_in_one_language_whoever_reads_the_page(monkeypatch):
+    """Researchers see how often each was chosen."""
+    known = trans_real.translation
+    monkeypatch.setattr(trans_real, "translation", lambda code: marked_language(code) if code == "ja" else known(code))
+    form = SkipForm({"reason": "sound", "note": "雑音"})
+    assert form.is_valid()
+
+    with translation.override("ja"):
+        assert translation.gettext("Reason") == "⟦Reason⟧"
+        sentence = form.sentence()
+
+    assert sentence == "The sound does not play or is broken: 雑音"
 
 
 def test_skip_needs_a_reason_and_keeps_it():

@@ -179,18 +179,42 @@ def test_nginx_sends_the_bytes_where_a_prefix_is_set(sound, settings):
     assert response.status_code == 200
     assert response["X-Accel-Redirect"] == f"/artefacts/{sound[:2]}/{sound[2:]}"
     assert response["Cache-Control"] == "private, no-store"
+    assert response["X-Store-Range"] == "bytes=10-19"
     assert response.content == b""
     assert told == [(10, 20)]
 
 
-def test_all_that_nginx_sends_counts_as_delivered(settings):
+def test_nginx_is_told_how_much_to_send_and_no_more_counts_as_delivered(settings):
     settings.ACCEL_REDIRECT_PREFIX = "/artefacts/"
     content = bytes(3_000_000)
     told: list[tuple[int, int]] = []
 
-    ask(artefacts.put_bytes(content), "bytes=5-", content=content, delivered=lambda *place: told.append(place))
+    response = ask(
+        artefacts.put_bytes(content), "bytes=5-", content=content, delivered=lambda *place: told.append(place)
+    )
 
-    assert told == [(5, 3_000_000)]
+    assert response["X-Store-Range"] == f"bytes=5-{5 + LONGEST_ANSWER_BYTES - 1}"
+    assert told == [(5, 5 + LONGEST_ANSWER_BYTES)]
+
+
+def test_a_download_that_nobody_records_is_left_to_nginx_whole(sound, settings):
+    settings.ACCEL_REDIRECT_PREFIX = "/artefacts/"
+
+    response = ask(sound)
+
+    assert response["X-Accel-Redirect"] == f"/artefacts/{sound[:2]}/{sound[2:]}"
+    assert "X-Store-Range" not in response.headers
+
+
+def test_a_whole_sound_whose_delivery_is_recorded_is_never_left_to_nginx(sound, settings):
+    settings.ACCEL_REDIRECT_PREFIX = "/artefacts/"
+    told: list[tuple[int, int]] = []
+
+    response = ask(sound, delivered=lambda *place: told.append(place))
+
+    assert "X-Accel-Redirect" not in response.headers
+    assert told == []  # nobody took a byte yet
+    assert (body(response), told) == (SOUND, [(0, 2560)])
 
 
 def test_missing_artefact_is_not_found(sound):

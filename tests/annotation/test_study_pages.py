@@ -6,8 +6,10 @@ from django.db import connection
 from django.urls import reverse
 
 from annotation.models import Membership, Pair, Study
+from annotation.queries.studies import pairs_of, progress_of
 from annotation.services import judgments
 from annotation.services import studies as services
+from annotation.services.qualification import consent
 from earshot.accounts.models import AuditEntry, Role
 from tests.factories import (
     NOW,
@@ -46,6 +48,8 @@ def pages_of(study, pair):
         page("study", study.pk),
         page("edit_study", study.pk),
         page("edit_rubric", study.pk),
+        page("edit_languages", study.pk),
+        page("study_flags", study.pk),
         page("members", study.pk),
         page("study_pairs", study.pk),
         page("add_pairs", study.pk),
@@ -61,6 +65,7 @@ def changes_of(study):
         page("remove_member", study.pk, membership.pk),
         page("edit_study", study.pk),
         page("edit_rubric", study.pk),
+        page("edit_languages", study.pk),
         page("members", study.pk),
         page("add_pairs", study.pk),
     ]
@@ -118,6 +123,7 @@ def study_fields(**changed):
         "listening_policy": "enforced",
         "coverage_wanted": "0.98",
         "transcript_policy": "never",
+        "question_layout": "one_by_one",
         "lease_factor": "3",
         "lease_minimum_seconds": "600",
         **changed,
@@ -503,3 +509,21 @@ def test_an_edit_does_not_start_again_what_was_paused_meanwhile(study):
 
     study.refresh_from_db()
     assert (study.title, study.state) == ("Better title", "paused")
+
+
+def test_whoever_withdrew_the_consent_counts_neither_at_the_pairs_nor_among_the_raters():
+    pair = make_pair()
+    staying, leaving = make_user(name="Stay"), make_user(name="Leave")
+    for person, value in ((staying, 1), (leaving, 3)):
+        lease = make_lease(pair, person)
+        answer(lease, lease.shown_value(value))
+        judgments.submit(lease, at=NOW)
+    consent.give_consent(leaving, pair.study, at=NOW)
+    before = pairs_of(pair.study).get()
+    assert (before.n_counted, before.mean_overall) == (2, 2.0)
+
+    consent.withdraw_consent(leaving, pair.study, at=NOW)
+
+    after = pairs_of(pair.study).get()
+    assert (after.n_counted, after.mean_overall) == (1, 1.0)
+    assert [(row.name, row.n_counted) for row in progress_of(pair.study).raters] == [("Stay", 1)]

@@ -131,6 +131,7 @@ def test_a_question_mark_lists_the_keys_and_single_keys_can_be_turned_off(open_p
     page.keyboard.press("?")
     sheet = page.get_by_role("dialog")
     assert sheet.get_by_text("Next pair").is_visible()
+    assert sheet.get_by_role("heading", name="Keys on this page").evaluate("title => title === document.activeElement")
     sheet.get_by_label("Single keys work on this browser").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("n")

@@ -20,7 +20,7 @@ from earshot.acoustics.levels import (
 )
 from earshot.acoustics.peaks import Peaks, make_peaks
 from earshot.acoustics.pitch import measure_pitch
-from earshot.acoustics.rendition import write_master_flac, write_rendition_wav
+from earshot.acoustics.rendition import read_pcm16_wav, write_master_flac, write_pcm16_wav, write_rendition_wav
 from earshot.acoustics.speech import estimate_turn_times, silence_share, speech_segments
 
 RATE = 48_000
@@ -151,6 +151,14 @@ def test_buckets_keep_time_at_a_rate_that_they_do_not_divide():
     assert loud == 59 * 50
 
 
+def test_peaks_follow_a_gain_and_are_cut_at_full_scale():
+    peaks = Peaks(0.04, {50: np.array([[-100, 40], [-20, 126]], np.int8)})
+
+    assert peaks.louder_by(0.0).levels[50].tolist() == [[-100, 40], [-20, 126]]
+    assert peaks.louder_by(-6.0206).levels[50].tolist() == [[-50, 20], [-10, 63]]
+    assert peaks.louder_by(6.0206).levels[50].tolist() == [[-127, 80], [-40, 127]]
+
+
 def test_peaks_survive_their_binary_form():
     peaks = make_peaks(sine(seconds=1.23), RATE)
 
@@ -243,6 +251,16 @@ def test_the_rendition_is_24_khz_mono_16_bit_with_a_plain_header_and_repeats_to_
     assert (sound.rate, sound.channels, sound.original_format, sound.seconds) == (24_000, 1, "WAV PCM_16", 5.0)
     assert np.abs(sound.samples[1_000:-1_000]).max() == pytest.approx(0.25, abs=0.001)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.wav", "two.wav"]
+
+
+def test_samples_of_a_rendition_are_read_and_written_as_they_are(tmp_path):
+    write_rendition_wav(sine(seconds=0.1), RATE, 0.0, tmp_path / "one.wav")
+
+    samples = read_pcm16_wav(tmp_path / "one.wav")
+    write_pcm16_wav(samples, 24_000, tmp_path / "two.wav")
+
+    assert (tmp_path / "two.wav").read_bytes() == (tmp_path / "one.wav").read_bytes()
+    assert len(samples) == 2_400
 
 
 def test_dither_changes_the_rendition_by_at_most_two_steps_and_repeats(tmp_path):

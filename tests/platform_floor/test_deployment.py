@@ -8,12 +8,14 @@ import subprocess
 import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
 
+from annotation.views.sound import STORE_RANGE_HEADER
 from earshot.embedded.processes import die_with_parent, end
 from tests.servers import ROOT, free_port, wait_until
 
@@ -23,7 +25,7 @@ SOUND_PATH = "/earshot/ab/" + "c" * 62
 
 
 class Web(BaseHTTPRequestHandler):
-    """Stands for gunicorn: /audio is allowed, /refused is not, anything else is echoed."""
+    """Stands for gunicorn: /audio is allowed, at most 1,000 bytes of a range; /refused is not; the rest is echoed."""
 
     def do_GET(self):
         if self.path == "/audio":
@@ -31,6 +33,9 @@ class Web(BaseHTTPRequestHandler):
             self.send_header("X-Accel-Redirect", SOUND_PATH.replace("/earshot", "/store"))
             self.send_header("Content-Type", "audio/wav")
             self.send_header("Cache-Control", "private, no-store")
+            if asked := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+                first, last = int(asked[1]), int(asked[2] or len(SOUND) - 1)
+                self.send_header(STORE_RANGE_HEADER, f"bytes={first}-{min(last, first + 999)}")
             body = b""
         else:
             self.send_response(403 if self.path == "/refused" else 200)
@@ -86,18 +91,27 @@ class Store(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def nginx_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """deploy/nginx.conf in a real nginx, between a stand-in for gunicorn and one for the store."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        pytest.skip("no nginx: install nginx")
+    """A real nginx between a stand-in for gunicorn and one for the store."""
     web, store = (ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (Web, Store))
     for server in (web, store):
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    with running_nginx(tmp_path_factory.mktemp("nginx"), web.server_port, store.server_port) as port:
+        yield port
+    web.shutdown()
+    store.shutdown()
+
+
+@contextmanager
+def running_nginx(folder: Path, web_port: int, store_port: int) -> Iterator[int]:
+    """deploy/nginx.conf between a web server and a store of this machine; gives the port it listens on."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        pytest.skip("no nginx: install nginx")
+    port = free_port()
     text = (DEPLOY / "nginx.conf").read_text()
     for promised, here in {
-        "server web:8000": f"server 127.0.0.1:{web.server_port}",
-        "http://store:8333": f"http://127.0.0.1:{store.server_port}",
+        "server web:8000": f"server 127.0.0.1:{web_port}",
+        "http://store:8333": f"http://127.0.0.1:{store_port}",
         "listen 8080": f"listen 127.0.0.1:{port}",
         "/tmp/": f"{folder}/",
     }.items():
@@ -110,16 +124,16 @@ def nginx_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         start_new_session=True,
         preexec_fn=die_with_parent(),
     )
-    wait_until(lambda: _answers(port), "an answer from nginx", seconds=10)
-    yield port
-    end(process)
-    web.shutdown()
-    store.shutdown()
+    try:
+        wait_until(lambda: _answers(port), "an answer from nginx", seconds=10)
+        yield port
+    finally:
+        end(process)
 
 
 def _answers(port: int) -> bool:
     try:
-        return get(port, "/")[0] == 200
+        return get(port, "/")[0] < 500
     except OSError:
         return False
 
@@ -142,6 +156,24 @@ def test_nginx_sends_a_range_from_the_store_under_djangos_headers(nginx_port):
     assert headers["cache-control"] == "private, no-store"
     assert headers["accept-ranges"] == "bytes"
     assert headers["x-content-type-options"] == "nosniff"
+    assert STORE_RANGE_HEADER.lower() not in headers
+
+
+def test_nginx_sends_no_more_than_the_range_that_django_allowed(nginx_port):
+    status, headers, body = get(nginx_port, "/audio", Range="bytes=500-")
+
+    assert (status, body) == (206, SOUND[500:1500])
+    assert headers["content-range"] == f"bytes 500-1499/{len(SOUND)}"
+    assert headers["content-length"] == "1000"
+
+
+def test_nginx_takes_no_range_for_the_store_from_outside(nginx_port):
+    Store.seen.clear()
+
+    _, _, body = get(nginx_port, "/audio", Range="bytes=0-9", X_Store_Range="bytes=0-9999")
+
+    assert body == SOUND[:10]
+    assert [seen["Range"] for seen in Store.seen] == ["bytes=0-9"]
 
 
 def test_nginx_sends_audio_without_validators_and_never_304(nginx_port):

@@ -147,6 +147,16 @@ def test_all_scripts_of_the_listening_page_fit_the_budget():
     assert not any("uPlot" in script.name for script in scripts)
 
 
+def test_the_room_asks_for_all_its_scripts_at_once():
+    named = (TEMPLATES / "annotation" / "listening" / "_scripts.html").read_text(encoding="utf-8")
+    starts = {STATIC / "js" / "app.js", STATIC / "js" / "room.js"}
+    later = {"lanes_mount.js", "room_catch_up.js"}  # app.js imports them when a page needs them
+
+    needed = {script.name for script in set().union(*(with_all_imports(start) for start in starts)) - starts} - later
+
+    assert set(re.findall(r"modulepreload.*}}(\w+\.js)", named)) == needed
+
+
 # --- Colours ----------------------------------------------------------------------------------------------------------
 
 

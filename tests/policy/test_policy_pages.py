@@ -126,7 +126,7 @@ def test_the_page_of_a_speech_names_no_study_that_is_another_s(client):
     client.force_login(join(study, make_user("researcher"), Membership.Role.RESEARCHER))
     own = words(client.get(address))
 
-    assert ("secret" in strange, "they meet in a study of others" in strange) == (False, True)
+    assert ("secret" in strange, "They meet in a study of others" in strange) == (False, True)
     assert f'<a href="{study.get_absolute_url()}">A secret pilot</a>' in own
 
 

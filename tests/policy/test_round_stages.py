@@ -52,6 +52,26 @@ def test_a_round_goes_from_the_update_to_a_study_of_new_against_reference(fake_l
     assert list(job.metrics.filter(name="reward").values_list("step", flat=True)) == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_round_s_study_asks_in_the_words_the_layout_and_the_languages_of_its_source(fake_learning):
+    """Other phrases on the scale, or all questions on one page, would be another measurement."""
+    source = make_study(title="Warm or cold", question_layout="together", content_warning="Grief.")
+    source.translations = {"ja": {"title": "温かさ", "content_warning": "悲しみ。"}}
+    source.save()
+    anchors = ["far warmer", "warmer", "a little warmer", "alike"]
+    translations = {"ja": {"name": "韻律"}}
+    source.dimensions.filter(key="prosody").update(anchors=anchors, translations=translations)
+    round = make_round(models=[make_reward_model(make_small_snapshot(source))])
+
+    run_round(round)
+
+    round.refresh_from_db()
+    study = round.study
+    assert (study.question_layout, study.content_warning) == ("together", "Grief.")
+    assert study.translations == {"ja": {"content_warning": "悲しみ。"}}  # its title is another
+    prosody = study.dimensions.get(key="prosody")
+    assert (prosody.anchors, prosody.translations) == (anchors, translations)
+
+
 def test_a_round_s_policy_names_all_that_it_comes_from(fake_learning):
     models = [make_reward_model(make_small_snapshot()) for _ in range(2)]
     held_out = make_reward_model(make_small_snapshot())

@@ -50,7 +50,7 @@ def test_the_estimate_counts_what_there_is_to_learn_from_and_names_its_rule():
     size = estimate.size
     assert (size.n_judgments, size.n_pairs, size.n_dialogues) == (4, 2, 4)
     assert size.audio_hours == pytest.approx(4 * 10 / 3600)
-    assert estimate.seconds == pytest.approx(15 + 45 * 40 / 3600 + 4 / 1000 * 15 + 4 * 0.8)
+    assert estimate.seconds == pytest.approx(15 + 45 * 40 / 3600 + 4 / 1000 * 15 + 40 * 0.032)
     assert estimate.basis == "no training was done here yet: a rule for two cores"
 
 
@@ -64,7 +64,7 @@ def test_the_estimate_grows_with_epochs_probes_and_the_sound_of_what_it_is_measu
 
     assert plain.seconds == pytest.approx(15 + 3 * 45 + 0.12 * 15)
     assert longer.seconds == pytest.approx(15 + 3 * 45 + 0.12 * 150)
-    assert probed.seconds == pytest.approx(plain.seconds + 6 * 0.8)
+    assert probed.seconds == pytest.approx(plain.seconds + 3 * 3600 * 0.032)  # all six: half an hour each
     assert measured.seconds == pytest.approx(plain.seconds + 3 * 45)
 
 

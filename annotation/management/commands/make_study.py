@@ -24,6 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--language", default="en", help="of the dialogues (en)")
         parser.add_argument("--overlap", type=int, default=3, help="judgments per pair (3)")
         parser.add_argument("--listening", choices=Study.ListeningPolicy.values, default=Study.ListeningPolicy.ENFORCED)
+        parser.add_argument("--entry", choices=Study.Entry.values, default=Study.Entry.NONE, help="asked beforehand")
         parser.add_argument("--simulated", action="store_true", help="simulated raters judge here")
         parser.add_argument("--systems", nargs="*", help="names; all systems of the language if left out")
         parser.add_argument("--researcher", action="append", default=[], metavar="E-MAIL")
@@ -55,6 +56,7 @@ class Command(BaseCommand):
             language=options["language"],
             overlap=options["overlap"],
             listening_policy=options["listening"],
+            entry=options["entry"],
             is_simulated=options["simulated"],
         )
 

@@ -6,11 +6,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotation.models import QualityVerdict, Study
 
-LATE, SIMULATED, EXCLUDED = "late", "simulated", "excluded rater"
-BEFORE, AFTER = "before the first day", "after the last day"
+LATE, SIMULATED = gettext_noop("late"), gettext_noop("simulated")
+EXCLUDED, WITHDRAWN = gettext_noop("excluded rater"), gettext_noop("consent withdrawn")
+BEFORE, AFTER = gettext_noop("before the first day"), gettext_noop("after the last day")
+QUALITY = "quality "
+
+
+def reason_for_reader(reason: str) -> str:
+    """A stored reason (`SnapshotFilter.reason_out`) in the reader's language."""
+    if not reason.startswith(QUALITY):
+        return _(reason)
+    return _("quality %(verdict)s") % {"verdict": QualityVerdict.Verdict(reason.removeprefix(QUALITY)).label}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +44,24 @@ class SnapshotFilter:
         """
         asked = list(study.dimensions.values_list("key", flat=True))
         if unknown := [key for key in self.dimensions if key not in asked]:
-            raise ValidationError(f"Study '{study}' does not ask '{unknown[0]}'. It asks: {', '.join(asked)}.")
+            raise ValidationError(
+                _("Study '%(study)s' does not ask '%(unknown)s'. It asks: %(asked)s.")
+                % {"study": study, "unknown": unknown[0], "asked": ", ".join(asked)}
+            )
         if not self.quality or (strange := set(self.quality) - set(QualityVerdict.Verdict.values)):
-            named = f"'{sorted(strange)[0]}' is no verdict" if self.quality else "No quality verdict is taken in"
-            raise ValidationError(f"{named}. Choose from: {', '.join(QualityVerdict.Verdict.values)}.")
+            named = (
+                _("'%(strange)s' is no verdict") % {"strange": sorted(strange)[0]}
+                if self.quality
+                else _("No quality verdict is taken in")
+            )
+            raise ValidationError(
+                _("%(named)s. Choose from: %(verdicts)s.")
+                % {"named": named, "verdicts": ", ".join(QualityVerdict.Verdict.values)}
+            )
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise ValidationError(
-                f"The last day ({self.until:%Y-%m-%d}) must come after the first ({self.since:%Y-%m-%d})."
+                _("The last day (%(until)s) must come after the first (%(since)s).")
+                % {"until": format(self.until, "%Y-%m-%d"), "since": format(self.since, "%Y-%m-%d")}
             )
         return SnapshotFilter(
             **{
@@ -87,7 +109,7 @@ class SnapshotFilter:
             return BEFORE
         if self.until is not None and submitted_at >= self.until:
             return AFTER
-        return None if verdict in self.quality else f"quality {verdict}"
+        return None if verdict in self.quality else f"{QUALITY}{verdict}"
 
 
 def default_filter(study: Study) -> SnapshotFilter:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.models import Judgment, Snapshot, Study
 from annotation.services.snapshots import archive, rows
@@ -61,10 +62,13 @@ def store_snapshot_job(
 def _plan(study: Study, *, name: str, filter: SnapshotFilter | None, at: datetime | None) -> tuple[dict[str, Any], str]:
     name = name.strip()[:200]
     if not name:
-        raise ValidationError("Give the snapshot a name, such as 'pilot, first week'.")
+        raise ValidationError(_("Give the snapshot a name, such as 'pilot, first week'."))
     resolved = (filter or default_filter(study)).resolved(study)
     if not Judgment.objects.submitted().filter(lease__pair__study=study).exists():
-        raise ValidationError(f"Study '{study}' has no judgments yet. Make a snapshot when the first were submitted.")
+        raise ValidationError(
+            _("Study '%(study)s' has no judgments yet. Make a snapshot when the first were submitted.")
+            % {"study": study}
+        )
     parent = study.snapshots.first()
     arguments = {
         "study": study.pk,

@@ -5,16 +5,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from django.db import connection, transaction
+from django.db.models import Subquery
 
 from annotation.models import Dialogue, Judgment, Pair, Score, Study, Turn, TurnMark
 from annotation.models.judgments import JudgmentQuerySet
-from annotation.services.renditions import rounded_level
-from annotation.services.snapshots.filters import SnapshotFilter
+from annotation.services.qualification.standing import headphones_checked, withdrawn_from
+from annotation.services.renditions import LEVEL_TOLERANCE_LU, rounded_level
+from annotation.services.snapshots.filters import WITHDRAWN, SnapshotFilter
 from annotation.services.snapshots.identity import Names
-from annotation.services.studies import LEVEL_TOLERANCE_LU
 from earshot.formats.snapshot import JudgmentRow, MarkRow, PairRow, Row, ScoreRow, TurnRow
 from earshot.formats.snapshot_rows import Side
 from earshot.jobs import artefacts
@@ -44,8 +45,14 @@ JUDGMENT_FIELDS = (
     "quality__verdict",
     "quality__checks",
     "submitted_at",
+    "headphones",
     *SAME_NAMES,
 )
+HEADPHONES: dict[bool | None, Literal["passed", "failed", "unknown"]] = {
+    True: "passed",
+    False: "failed",
+    None: "unknown",
+}
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ def one_state() -> Iterator[None]:
 
 
 def select(study: Study, filter: SnapshotFilter, names: Names, *, as_of: datetime) -> Selection:
-    """Hold every judgment submitted by `as_of` against the filter."""
+    """Hold every judgment submitted by `as_of` against the filter; those of people who withdrew stay out of any."""
     kept: dict[int, str] = {}
     pairs: set[int] = set()
     out: Counter[str] = Counter()
@@ -98,10 +105,12 @@ def select(study: Study, filter: SnapshotFilter, names: Names, *, as_of: datetim
         "quality__verdict",
     )
     submitted = _of_study(study).filter(submitted_at__lte=as_of).order_by("pk")
+    withdrawn = withdrawn_from(study)
     for pk, pair, is_late, is_simulated, rater, submitted_at, verdict in submitted.values_list(*fields).iterator(
         CHUNK_ROWS
     ):
-        reason = filter.reason_out(
+        reason = WITHDRAWN if rater in withdrawn else None
+        reason = reason or filter.reason_out(
             is_late=is_late,
             is_simulated=is_simulated,
             rater=names.rater(rater),
@@ -130,7 +139,8 @@ def tables_of(selection: Selection) -> dict[str, Iterator[Row]]:
 def judgment_rows(selection: Selection) -> Iterator[JudgmentRow]:
     names, study = selection.names, selection.study
     study_id = names.study(study.pk)
-    for values in _of_study(study).values_list(*JUDGMENT_FIELDS).iterator(CHUNK_ROWS):
+    checked = _of_study(study).annotate(headphones=Subquery(headphones_checked("lease")))
+    for values in checked.values_list(*JUDGMENT_FIELDS).iterator(CHUNK_ROWS):
         field = dict(zip(JUDGMENT_FIELDS, values, strict=True))
         if field["pk"] not in selection.kept:
             continue
@@ -145,7 +155,7 @@ def judgment_rows(selection: Selection) -> Iterator[JudgmentRow]:
             rater=names.rater(field["lease__annotator_id"]),
             side_left=left,
             heard_first=left if field["lease__heard_first"] == "left" else right,
-            headphones="unknown",  # no device check is kept yet
+            headphones=HEADPHONES[field["headphones"]],
             quality=field["quality__verdict"] or "unknown",
             quality_reasons=quality_reasons(field["quality__checks"]),
             selection_probability=field["lease__selection_probability"],

@@ -7,13 +7,15 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from earshot.accounts.models import User
 
 View = Callable[..., HttpResponseBase]
 
 
-def _require(claim: str, message: str) -> Callable[[View], View]:
+def _require(claim: str, message: Promise) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @login_required
         @wraps(view)
@@ -28,9 +30,9 @@ def _require(claim: str, message: str) -> Callable[[View], View]:
 
 
 researcher_required = _require(
-    "is_researcher", "This page is for researchers. Ask an admin for the role if you need it."
+    "is_researcher", _("This page is for researchers. Ask an admin for the role if you need it.")
 )
-admin_required = _require("is_admin", "This page is for admins. Ask one of them to do this for you.")
+admin_required = _require("is_admin", _("This page is for admins. Ask one of them to do this for you."))
 
 
 def signed_in(request: HttpRequest) -> User:

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import get_text_list
 from django.utils.translation import gettext_lazy as _
 
 
@@ -30,6 +31,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(_("e-mail address"), unique=True)
     name = models.CharField(_("name"), max_length=120, blank=True)
+    language = models.CharField(_("language"), max_length=12, blank=True, default="")  # empty: as the browser says
     role = models.CharField(_("role"), max_length=12, choices=Role.choices, default=Role.ANNOTATOR)
     is_active = models.BooleanField(_("may sign in"), default=True)
     is_simulated = models.BooleanField(_("simulated rater"), default=False)  # can never sign in
@@ -119,6 +121,13 @@ ACTIONS = {
     "study.member_added": _("added a member to the study"),
     "study.member_removed": _("removed a member from the study"),
     "study.pairs_added": _("added pairs to the study"),
+    "study.invitation_made": _("made an invitation link for the study"),
+    "study.invitation_withdrawn": _("withdrew an invitation link of the study"),
+    "study.consent_withdrawn": _("withdrew the consent to the study"),
+    "study.translated": _("changed the languages of the study"),
+    "study.pair_flagged": _("flagged a pair of the study"),
+    "study.flag_resolved": _("resolved a flag in the study"),
+    "study.flag_reopened": _("reopened a flag in the study"),
     "snapshot.made": _("made the snapshot"),
     "snapshot.downloaded": _("downloaded the snapshot"),
     "dialogues.import_started": _("started the import"),
@@ -147,7 +156,7 @@ IDS = {"import_id", "system_id", "job"}  # the subject's own: its name and its a
 def _in_words(name: str, value: object) -> str:
     if isinstance(value, list):
         words = [_in_words(name, each) for each in value]
-        return " → ".join(words) if name in BEFORE_AND_AFTER else " and ".join(words).replace("_", " ")
+        return " → ".join(words) if name in BEFORE_AND_AFTER else get_text_list(words, str(_("and"))).replace("_", " ")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return str(_("yes") if value else _("no"))
     return str(value) if value != "" else "–"

@@ -11,15 +11,10 @@ from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from earshot.accounts.models import AuditEntry, Role, User
-
-INVITATION = """{by} invites you to Earshot as {role}.
-
-Choose a password here; the link works once:
-{link}
-"""
 
 
 def record_action(user: User | None, action: str, subject: object, **detail: Any) -> AuditEntry:
@@ -30,7 +25,7 @@ def record_action(user: User | None, action: str, subject: object, **detail: Any
 
 
 @transaction.atomic
-def add_user(email: str, *, name: str, role: str, by: User) -> User:
+def add_user(email: str, *, name: str, role: str, by: User | None) -> User:
     """Add a person without a password; `invitation_path` is where they choose one."""
     user = User.objects.create_user(email=email.lower(), name=name, role=role)
     record_action(by, "user.added", user, role=role)
@@ -40,7 +35,7 @@ def add_user(email: str, *, name: str, role: str, by: User) -> User:
 def invitation_path(user: User) -> str:
     """The address where this person, and nobody else, sets a password. It ends with its use or the next sign-in."""
     key = f"{user_pk_to_url_str(user)}-{default_token_generator.make_token(user)}"
-    uid, _, token = key.partition("-")
+    uid, _dash, token = key.partition("-")
     return reverse("account_reset_password_from_key", kwargs={"uidb36": uid, "key": token})
 
 
@@ -51,11 +46,17 @@ def mail_is_logged() -> bool:
 
 def send_invitation(user: User, *, by: User, link: str) -> bool:
     """E-mail the link; False if the mail server did not take it (the admin still sees the link once)."""
-    text = INVITATION.format(by=by, role=user.get_role_display().lower(), link=link)
+    with translation.override(user.language or translation.get_language()):
+        subject, text = _("Your invitation to Earshot"), _invitation_text(user, by=by, link=link)
     try:
-        return send_mail("Your invitation to Earshot", text, None, [user.email]) == 1
+        return send_mail(subject, text, None, [user.email]) == 1
     except OSError:  # smtplib's errors are OSErrors
         return False
+
+
+def _invitation_text(user: User, *, by: User, link: str) -> str:
+    words = _("%(by)s invites you to Earshot as %(role)s.\n\nChoose a password here; the link works once:\n%(link)s\n")
+    return words % {"by": by, "role": user.get_role_display().lower(), "link": link}
 
 
 @transaction.atomic
@@ -70,9 +71,9 @@ def change_user(user: User, *, name: str, role: str, is_active: bool, by: User) 
     user = User.objects.select_for_update().get(pk=user.pk)
     stays_admin = role == Role.ADMIN and is_active
     if user == by and not stays_admin:
-        raise ValidationError("You cannot take your own role or sign-in away. Ask another admin to do it.")
+        raise ValidationError(_("You cannot take your own role or sign-in away. Ask another admin to do it."))
     if user in admins and not stays_admin and len(admins) == 1:
-        raise ValidationError(f"{user} is the last admin. Make somebody else an admin first.")
+        raise ValidationError(_("%(user)s is the last admin. Make somebody else an admin first.") % {"user": user})
     before = {"name": user.name, "role": user.role, "is_active": user.is_active}
     after = {"name": name, "role": role, "is_active": is_active}
     changed = {field: [before[field], after[field]] for field in before if before[field] != after[field]}

@@ -6,12 +6,16 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from earshot.accounts import services
 from earshot.accounts.access import admin_required, signed_in
 from earshot.accounts.forms import NewUserForm, ProfileForm, UserForm
 from earshot.accounts.models import AuditEntry, Role, User
+from earshot.languages.choosing import keep_choice
 from earshot.paging import page_of
 
 UNPROCESSABLE = 422  # htmx swaps it, too: the form with its errors
@@ -76,7 +80,7 @@ def user_detail(request: HttpRequest, user_id: int) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, "Saved.")
+            messages.success(request, _("Saved."))
             return redirect("accounts:user", user_id=user_id)
     entries = AuditEntry.objects.filter(Q(user_id=user_id) | Q(subject=user.email)).select_related("user")[:20]
     context = {"person": User.objects.get(pk=user_id), "form": form, "entries": entries}
@@ -95,9 +99,13 @@ def audit(request: HttpRequest) -> HttpResponse:
 def profile(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=User.objects.get(pk=signed_in(request).pk))
     if request.method == "POST" and form.is_valid():
-        form.save()
-        messages.success(request, "Saved.")
-        return redirect("accounts:profile")
+        user = form.save()
+        response = redirect("accounts:profile")
+        if "language" in form.changed_data:
+            keep_choice(user, user.language, response)
+        with translation.override(user.language or translation.get_language()):  # the page that follows is in it
+            messages.success(request, _("Saved."))
+        return response
     return render(request, "accounts/profile.html", {"form": form}, status=UNPROCESSABLE if form.errors else 200)
 
 
@@ -105,5 +113,6 @@ def profile(request: HttpRequest) -> HttpResponse:
 @login_required
 def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
     ended = services.end_sessions(signed_in(request), but=request.session.session_key)
-    messages.success(request, f"Signed out of {ended} other session{'' if ended == 1 else 's'}.")
+    words = ngettext("Signed out of %(count)d other session.", "Signed out of %(count)d other sessions.", ended)
+    messages.success(request, words % {"count": ended})
     return redirect("accounts:profile")

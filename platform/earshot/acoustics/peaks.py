@@ -35,6 +35,20 @@ class Peaks:
                 return rate
         return max(self.levels)
 
+    def louder_by(self, gain_db: float) -> "Peaks":
+        """The waveform of the same sound after a constant gain; what passes full scale is cut there."""
+        gain = 10 ** (gain_db / 20)
+        louder = {
+            rate: np.rint(np.clip(buckets * gain, -FULL_SCALE, FULL_SCALE)).astype(np.int8)
+            for rate, buckets in self.levels.items()
+        }
+        return Peaks(self.seconds, louder)
+
+    def for_picture(self, pixels: int) -> "Peaks":
+        """What a picture of the whole sound, this wide, can show: `level_for` and what is coarser, nothing finer."""
+        finest = self.level_for(pixels)
+        return Peaks(self.seconds, {rate: buckets for rate, buckets in self.levels.items() if rate <= finest})
+
     def to_bytes(self) -> bytes:
         parts = [_HEADER.pack(MAGIC, self.seconds, len(self.levels))]
         parts += [_LEVEL.pack(rate, len(buckets)) for rate, buckets in self.levels.items()]

@@ -6,6 +6,7 @@ when it is whole.
 
 import wave
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -33,16 +34,34 @@ def write_rendition_wav(
     `dither` adds triangular noise of ±1 step, which decouples the rounding error from the signal (about −93 dBFS).
     """
     noise = np.random.default_rng(_DITHER_SEED)
-    partial = path.with_name(path.name + ".partial")
-    with wave.open(str(partial), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rendition_rate)
+    with _wav_file(path, rendition_rate) as file:
         for block in _resampled(samples, rate, gain_db, rendition_rate):
             scaled = block.astype(np.float64) * 32_767
             if dither:
                 scaled += noise.random(len(scaled)) - noise.random(len(scaled))
             file.writeframesraw(_as_int16(scaled).astype("<i2").tobytes())
+
+
+def write_pcm16_wav(samples: NDArray[np.int16], rate: int, path: Path) -> None:
+    """Write samples that are to be played as they are, with the header of a rendition."""
+    with _wav_file(path, rate) as file:
+        file.writeframesraw(samples.astype("<i2").tobytes())
+
+
+def read_pcm16_wav(path: Path) -> NDArray[np.int16]:
+    """The samples (T,) of a rendition."""
+    with wave.open(str(path), "rb") as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16, copy=False)
+
+
+@contextmanager
+def _wav_file(path: Path, rate: int) -> Iterator[wave.Wave_write]:
+    partial = path.with_name(path.name + ".partial")
+    with wave.open(str(partial), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        yield file
     partial.replace(path)
 
 

@@ -68,7 +68,7 @@ def seed_rendered(held: RunningJob) -> None:
     for done, scenario in enumerate(scenarios):
         held.report(0.8 * done / len(scenarios), f"Speaking {scenario}")
         import_scenarios(scenario, [scenario])
-        make_study("English conversations", people, language="en", systems=SPOKEN_SYSTEMS)
+        make_study("English conversations", people, language="en", systems=SPOKEN_SYSTEMS, entry="full")
     held.report(0.8, "Simulated raters judge")
     title = "English conversations, simulated raters"
     study = make_study(title, people, language="en", systems=SPOKEN_SYSTEMS, is_simulated=True)
@@ -97,9 +97,19 @@ def import_scenarios(name: str, scenarios: list[str]) -> None:
 
 
 def make_study(
-    title: str, people: dict[str, str], *, language: str, systems: tuple[str, ...] = (), is_simulated: bool = False
+    title: str,
+    people: dict[str, str],
+    *,
+    language: str,
+    systems: tuple[str, ...] = (),
+    entry: str = "none",
+    is_simulated: bool = False,
 ) -> int:
-    """Make the study, or add the pairs that are new. Returns its number."""
+    """Make the study, or add the pairs that are new. Returns its number.
+
+    Args:
+        entry: what is asked of people beforehand; with none the demo's annotator listens at once.
+    """
     told = io.StringIO()
     call_command(
         "make_study",
@@ -110,6 +120,7 @@ def make_study(
         researcher=[people["researcher"]],
         annotator=[] if is_simulated else [people["annotator"]],
         listening="none" if is_simulated else "enforced",
+        entry=entry,
         simulated=is_simulated,
         start=True,
         stdout=told,

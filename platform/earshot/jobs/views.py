@@ -19,6 +19,7 @@ from django.http import (
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.http import content_disposition_header, url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from earshot.accounts.access import researcher_required, signed_in
@@ -158,9 +159,9 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job, person = _job(request, job_id), signed_in(request)
     if services.cancel(job, by=person, at=timezone.now()):
         record_action(person, "job.cancelled", job)
-        messages.success(request, "Cancelled, or about to stop at its next step.")
+        messages.success(request, _("Cancelled, or about to stop at its next step."))
     else:
-        messages.info(request, "It had finished already. Nothing was changed.")
+        messages.info(request, _("It had finished already. Nothing was changed."))
     return _back(request, job)
 
 
@@ -170,9 +171,9 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job, person = _job(request, job_id), signed_in(request)
     if services.retry(job, by=person, at=timezone.now()):
         record_action(person, "job.started_again", job)
-        messages.success(request, "Started again. What it had finished before is not done twice.")
+        messages.success(request, _("Started again. What it had finished before is not done twice."))
     else:
-        messages.info(request, "Only a failed or cancelled job can be started again. Nothing was changed.")
+        messages.info(request, _("Only a failed or cancelled job can be started again. Nothing was changed."))
     return _back(request, job)
 
 

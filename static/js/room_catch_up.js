@@ -1,0 +1,91 @@
+// Outside the room: sends what an earlier page could not (a crash, a dead server, a lost connection), and forgets what
+// is done with. The page carries <… data-catch-up="person"> with a line to show when something was brought in, and
+// <… data-catch-up-refused="… {problem}">, which says what the server did not take.
+import { mayPass, problemOf, send } from "./room_api.js";
+import { answersOf, bodyOf, compare, keptDrafts } from "./room_store.js";
+
+const CLOSED = ["submitted", "late", "skipped"];
+const CAUGHT_UP = "earshot:caught-up"; // what was refused of it; empty where nothing was
+
+/**
+ * Send all that this person's browser has kept. Resolves to how many drafts brought something to the server; `tell`
+ * gets a sentence for each answer that it refused for good, which is dropped.
+ */
+export async function catchUp(person, tell = () => {}) {
+  let brought = 0;
+  for (const kept of keptDrafts(person)) brought += await sendOne(kept, tell);
+  return brought;
+}
+
+/** Throw away what the server has; what it has not stays for its owner, who may sign in again. */
+export function forgetSaved(person) {
+  for (const kept of keptDrafts(person)) if (!kept.unsent.length && !kept.submit) kept.remove();
+}
+
+async function sendOne(kept, tell) {
+  const answer = await send("GET", kept.urls.draft);
+  if (!answer.ok || answer.data.state === "reserved") return 0; // a reserved pair takes answers once its room is open
+  if (CLOSED.includes(answer.data.state)) return forget(kept);
+  const { answers, submit } = kept.read();
+  const { missing, stale } = compare(answers, answersOf(answer.data));
+  kept.drop(stale);
+  const sending = Object.entries(answers).filter(([name]) => missing.includes(name));
+  const saved = sending.length ? await save(kept, sending, tell) : 0;
+  if (saved === null) return 0;
+  kept.settle(Object.entries(answers));
+  return (submit ? await submitOne(kept) : 0) || Number(saved > 0);
+}
+
+// How many of these answers the server took; null when it cannot be asked now. One that it refuses must not keep the
+// others from it.
+async function save(kept, sending, tell) {
+  const answer = await send("PATCH", kept.urls.draft, bodyOf(sending));
+  if (answer.ok) return sending.length;
+  if (mayPass(answer)) return null;
+  if (sending.length === 1) {
+    kept.drop(sending.map(([name]) => name));
+    tell(problemOf(answer));
+    return 0;
+  }
+  let saved = 0;
+  for (const one of sending) {
+    const taken = await save(kept, [one], tell);
+    if (taken === null) return null;
+    saved += taken;
+  }
+  return saved;
+}
+
+async function submitOne(kept) {
+  const answer = await send("POST", kept.urls.submit, { go_on: false });
+  if (answer.ok) kept.remove();
+  else if (!mayPass(answer)) kept.keepSubmit(null); // the draft is on the server; its page says what is missing
+  return Number(answer.ok);
+}
+
+function forget(kept) {
+  kept.remove();
+  return 0;
+}
+
+const place = document.querySelector("[data-catch-up]");
+if (place) {
+  const showRefused = (problems) => {
+    const refused = document.querySelector("[data-catch-up-refused]");
+    refused.hidden = !problems;
+    refused.textContent = refused.dataset.catchUpRefused.replace("{problem}", () => problems);
+  };
+  const sendKept = async () => {
+    const problems = [];
+    const brought = await catchUp(place.dataset.catchUp, (problem) => problems.push(problem));
+    if (!brought) return problems.length && showRefused(problems.join(" "));
+    sessionStorage.setItem(CAUGHT_UP, problems.join(" "));
+    return location.reload(); // the page was made before the server had these answers
+  };
+  const before = sessionStorage.getItem(CAUGHT_UP);
+  place.hidden = before === null;
+  if (before) showRefused(before);
+  sessionStorage.removeItem(CAUGHT_UP);
+  addEventListener("online", sendKept);
+  sendKept();
+}
