@@ -7,7 +7,17 @@ from datetime import UTC, date, datetime, timedelta
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
-from annotation.models import Attempt, Consent, Enrolment, Heartbeat, Judgment, QualityVerdict, Step, Study
+from annotation.models import (
+    Attempt,
+    Consent,
+    Enrolment,
+    Heartbeat,
+    Judgment,
+    ListeningLog,
+    QualityVerdict,
+    Step,
+    Study,
+)
 from annotation.models.pairs import UNDO_TIME
 from earshot.accounts.models import User
 
@@ -29,13 +39,15 @@ def midnight_before(at: datetime) -> datetime:
 
 
 def time_listened(user: User, *, at: datetime) -> Listened:
-    midnight = midnight_before(at)
-    seconds = Heartbeat.objects.filter(lease__annotator=user).aggregate(
-        today=Sum("credited_seconds", filter=Q(received_at__gte=midnight)),
-        week=Sum("credited_seconds", filter=Q(received_at__gt=at - WEEK)),
-        total=Sum("credited_seconds"),
+    # Heartbeats of this week's leases alone: in a year there are hundreds of thousands, and the logs have their sum.
+    week = Heartbeat.objects.filter(
+        lease__annotator=user, lease__last_heartbeat_at__gt=at - WEEK, received_at__gt=at - WEEK
     )
-    return Listened(**{name: value or 0.0 for name, value in seconds.items()})
+    seconds = week.aggregate(
+        today=Sum("credited_seconds", filter=Q(received_at__gte=midnight_before(at))), week=Sum("credited_seconds")
+    )
+    logs = ListeningLog.objects.filter(lease__annotator=user).aggregate(total=Sum("seconds_played"))
+    return Listened(**{name: value or 0.0 for name, value in {**seconds, **logs}.items()})
 
 
 @dataclass(frozen=True)

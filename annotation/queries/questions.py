@@ -1,5 +1,6 @@
 """The questions of a lease as its annotator sees them: in their order and language, with the answers so far."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -87,11 +88,15 @@ def questions_with_answers(lease: Lease, judgment: Judgment | None) -> list[Ques
 
 def points_of(dimension: Dimension) -> list[Point]:
     """The seven places of the dimension's scale, with its own phrases where it has them."""
-    own = for_reader(dimension, "anchors")
+    return scale(for_reader(dimension, "anchors"))
+
+
+def scale(own: Sequence[str] = ()) -> list[Point]:
+    """The seven places, in the usual words or in four phrases of its own, from much better to about the same."""
     return [Point(value, _words(value, own), "a" if value < 0 else "b" if value else "") for value in ANCHORS]
 
 
-def _words(value: int, own: list[str]) -> str:
+def _words(value: int, own: Sequence[str]) -> str:
     if not own:
         return str(ANCHORS[value])
     phrase = own[3 - abs(value)]

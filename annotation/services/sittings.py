@@ -37,7 +37,9 @@ def break_is_due(lease: Lease, *, at: datetime) -> bool:
 
 def _signs_of_life(annotator: User, *, since: datetime) -> list[datetime]:
     """Pairs opened and submitted, and heartbeats: every few seconds where the study records listening."""
-    beats = Heartbeat.objects.filter(lease__annotator=annotator, received_at__gte=since)
+    beats = Heartbeat.objects.filter(
+        lease__annotator=annotator, lease__last_heartbeat_at__gte=since, received_at__gte=since
+    )
     signs = list(beats.order_by().values_list("received_at", flat=True))
     held = Lease.objects.held_by(annotator)
     for field in ("opened_at", "submitted_at", "last_heartbeat_at"):

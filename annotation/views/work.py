@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from annotation.models import Judgment, Lease, Pair, Study
+from annotation.models import Judgment, Lease, Pair, Score, Study
 from annotation.models.pairs import UNDO_TIME
 from annotation.queries.home import agreement_with_gold, past_consents, time_listened
 from annotation.queries.marks import WITH_MARKS, ReadMark, marks_of
@@ -22,7 +22,7 @@ from annotation.queries.questions import degree_of
 from annotation.queries.wording import for_reader, title_for_reader
 from annotation.services import leases, sittings
 from annotation.services.qualification.leaving import leaving_of
-from annotation.services.qualification.standing import Standing, standings_of
+from annotation.services.qualification.standing import JUDGED, Standing, standings_of
 from annotation.views.paging import newest_first
 from annotation.views.requests import SignedInRequest
 from earshot.accounts.models import User
@@ -97,10 +97,9 @@ def waiting_studies(user: User) -> list[WaitingStudy]:
     open_pairs = Pair.objects.filter(Q(seats_left__gt=0) | mine_ahead, study__in=studies, is_open=True)
     open_pairs = open_pairs.exclude(pk__in=held.values("pair"))
     waiting = dict(open_pairs.order_by().values_list("study").annotate(Count("pk", distinct=True)))
-    done = Lease.objects.held_by(user).filter(state__in=[State.SUBMITTED, State.LATE], pair__study__in=studies)
+    done = Lease.objects.held_by(user).filter(state__in=JUDGED, pair__study__in=studies)
     judged = dict(done.order_by().values_list("pair__study").annotate(Count("pk")))
-    rows = [WaitingStudy(study, waiting.get(study.pk, 0), judged.get(study.pk, 0)) for study in studies]
-    return sorted(rows, key=lambda row: not row.lends)
+    return [WaitingStudy(study, waiting.get(study.pk, 0), judged.get(study.pk, 0)) for study in studies]
 
 
 def unfinished_leases(user: User) -> QuerySet[Lease]:
@@ -202,7 +201,7 @@ class JudgedPair:
     def marks(self) -> list[ReadMark]:
         return marks_of(self.judgment)
 
-    def _answer(self, score) -> ShownAnswer:  # type: ignore[no-untyped-def]
+    def _answer(self, score: Score) -> ShownAnswer:
         if score.value is None:
             return ShownAnswer(for_reader(score.dimension, "name"), score.get_kind_display(), "")
         shown = self.judgment.lease.shown_value(score.value)

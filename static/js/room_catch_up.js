@@ -26,24 +26,25 @@ async function sendOne(kept, tell) {
   const answer = await send("GET", kept.urls.draft);
   if (!answer.ok || answer.data.state === "reserved") return 0; // a reserved pair takes answers once its room is open
   if (CLOSED.includes(answer.data.state)) return forget(kept);
-  const { answers, submit } = kept.read();
+  const { answers } = kept.read();
   const { missing, stale } = compare(answers, answersOf(answer.data));
   kept.drop(stale);
   const sending = Object.entries(answers).filter(([name]) => missing.includes(name));
   const saved = sending.length ? await save(kept, sending, tell) : 0;
   if (saved === null) return 0;
   kept.settle(Object.entries(answers));
-  return (submit ? await submitOne(kept) : 0) || Number(saved > 0);
+  return (kept.submit ? await submitOne(kept) : 0) || Number(saved > 0);
 }
 
-// How many of these answers the server took; null when it cannot be asked now. One that it refuses must not keep the
-// others from it.
+// How many of these answers the server took; null when it cannot be asked now. One that it refuses keeps back the
+// submit, not the others.
 async function save(kept, sending, tell) {
   const answer = await send("PATCH", kept.urls.draft, bodyOf(sending));
   if (answer.ok) return sending.length;
   if (mayPass(answer)) return null;
   if (sending.length === 1) {
     kept.drop(sending.map(([name]) => name));
+    kept.keepSubmit(null);
     tell(problemOf(answer));
     return 0;
   }

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.models import Attempt, Consent, Heartbeat, Step, Study, TrialAnswer
+from annotation.models import Attempt, Consent, Heartbeat, ListeningLog, Step, Study, TrialAnswer
 from annotation.queries.home import Agreement, agreement_with_gold
 from annotation.services import boards
 from annotation.services.qualification import attempts, consent
@@ -391,6 +391,10 @@ def beat(lease, seconds, at, number=1):
     Heartbeat.objects.create(
         lease=lease, sequence=number, side="left", media_time=1.0, received_at=at, credited_seconds=seconds
     )
+    log, _is_new = ListeningLog.objects.get_or_create(lease=lease, side="left")
+    ListeningLog.objects.filter(pk=log.pk).update(seconds_played=log.seconds_played + seconds)
+    lease.last_heartbeat_at = max(at, lease.last_heartbeat_at or at)
+    lease.save(update_fields=["last_heartbeat_at"])
 
 
 def test_the_work_page_adds_up_the_time_listened():

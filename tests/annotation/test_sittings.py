@@ -14,7 +14,8 @@ pytestmark = pytest.mark.django_db
 
 def work(lease: Lease, *, opened, until, every=0.5) -> Lease:
     """Heartbeats of this lease, in minutes from NOW."""
-    Lease.objects.filter(pk=lease.pk).update(opened_at=NOW + minutes(opened))
+    told = {"opened_at": NOW + minutes(opened), "last_heartbeat_at": NOW + minutes(until)}
+    Lease.objects.filter(pk=lease.pk).update(**told)
     steps = round((until - opened) / every) + 1
     Heartbeat.objects.bulk_create(
         Heartbeat(
@@ -84,7 +85,8 @@ def tired() -> Lease:
         Heartbeat(lease=lease, sequence=n + 1, side="left", media_time=0.0, received_at=began + minutes(n))
         for n in range(47)
     )
-    Lease.objects.filter(pk=lease.pk).update(expires_at=timezone.now() + minutes(5))
+    told = {"expires_at": timezone.now() + minutes(5), "last_heartbeat_at": began + minutes(46)}
+    Lease.objects.filter(pk=lease.pk).update(**told)
     make_pair(lease.pair.study)
     answer(lease)
     return lease

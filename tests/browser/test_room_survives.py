@@ -234,7 +234,7 @@ def test_a_submit_that_was_kept_is_sent_from_the_work_page_once(pair_of, enter):
     forgive(page, "ERR_CONNECTION_REFUSED")
 
 
-def test_one_kept_answer_that_the_server_refuses_holds_up_neither_the_others_nor_the_submit(pair_of, enter):
+def test_one_kept_answer_that_the_server_refuses_keeps_the_submit_back_and_not_the_others(pair_of, enter):
     page, _annotator = enter(pair_of("none"))
     lease = into_the_room(page)
     unplug(page)
@@ -255,10 +255,16 @@ def test_one_kept_answer_that_the_server_refuses_holds_up_neither_the_others_nor
     work.wait_for_selector("[data-catch-up-refused]:not([hidden])")
 
     lease.refresh_from_db()
-    assert (lease.state, Judgment.objects.submitted().count()) == (Lease.State.SUBMITTED, 1)
+    assert (lease.state, Judgment.objects.submitted().count()) == (Lease.State.LIVE, 0)
+    assert (sorted(answers_of(lease).values()), Judgment.objects.get().confidence) == ([0, 0, 0, 0], 3)
     sentence = "Not saved. The reason has 4001 characters; at most 4000 fit."
     assert work.locator("[data-catch-up-refused]").inner_text() == sentence
-    assert work.evaluate(STORED) == 0
+    kept = work.evaluate("""() => {
+        const key = Object.keys(localStorage).find((each) => each.startsWith("earshot:draft:"));
+        const { answers, submit } = JSON.parse(localStorage.getItem(key));
+        return [Object.values(answers).filter(({ sent }) => !sent).length, "reason" in answers, submit];
+    }""")
+    assert kept == [0, False, None]  # nothing waits to be sent, and the pair waits for its author
     forgive(page, "ERR_CONNECTION_REFUSED", "409 (Conflict)")
 
 
@@ -328,6 +334,7 @@ def test_a_draft_of_last_week_is_thrown_away(pair_of, enter):
     page.evaluate(
         "([key, text]) => localStorage.setItem(key, text)", [f"earshot:draft:{annotator.pk}:x", json.dumps(old)]
     )
+    assert page.evaluate(STORED) == 1
 
     page.reload()
     until(page, f"{STORED} === 0")

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from annotation import material
 from annotation.material import Stimulus
 from annotation.models import Attempt, Step
+from annotation.queries.questions import scale
 from annotation.services.qualification.rules import RULES
 
 
@@ -125,16 +126,8 @@ def _pair(pair: material.MaterialPair) -> Trial:
 
 
 def pair_options() -> tuple[Option, ...]:
-    """The scale of the listening room, −3 A much better … +3 B much better."""
-    return (
-        Option("-3", _("A much better"), "a"),
-        Option("-2", _("A better"), "a"),
-        Option("-1", _("A slightly better"), "a"),
-        Option("0", _("About the same")),
-        Option("1", _("B slightly better"), "b"),
-        Option("2", _("B better"), "b"),
-        Option("3", _("B much better"), "b"),
-    )
+    """The scale of the listening room."""
+    return tuple(Option(str(point.value), point.words, point.letter) for point in scale())
 
 
 def pair_question(dimension: str) -> str:
