@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from annotation.models import Study
 from annotation.views.paging import newest_first
 from annotation.views.requests import SignedInRequest
-from annotation.views.sound import send_range
+from annotation.views.sound import send_archive
 from earshot.accounts.access import researcher_required
 from earshot.accounts.services import record_action
 from earshot.jobs.queries import live_context
@@ -89,16 +89,8 @@ def run_download(request: SignedInRequest, pk: int) -> HttpResponseBase:
     found = _run(request, pk)
     if not found.is_registered:
         raise Http404("The model is not ready, so there is nothing to download yet.")
-    response = send_range(
-        request,
-        found.archive_sha256,
-        content_type="application/zip",
-        size=found.size_bytes,
-        at_most=found.size_bytes,
-        at_first=found.size_bytes,
-    )
     name = f"{slugify(found.name)[:60] or 'reward-model'}-{found.content_hash[:12]}.zip"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response = send_archive(request, found.archive_sha256, size=found.size_bytes, name=name)
     if request.method == "GET":
         record_action(request.user, "reward_model.downloaded", found, content_hash=found.content_hash)
     return response

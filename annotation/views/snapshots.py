@@ -16,7 +16,7 @@ from annotation.models import Snapshot, Study
 from annotation.services import snapshots as services
 from annotation.views.paging import newest_first
 from annotation.views.requests import SignedInRequest
-from annotation.views.sound import send_range
+from annotation.views.sound import send_archive
 from earshot.accounts.access import researcher_required
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
@@ -136,16 +136,8 @@ def _filter_facts(found: Snapshot, raters: dict[str, User]) -> list[tuple[str, s
 @researcher_required
 def snapshot_download(request: SignedInRequest, pk: int) -> HttpResponseBase:
     found = get_object_or_404(_readable(request.user), pk=pk)
-    response = send_range(  # whole: whoever goes on with a broken download asks only once for the rest
-        request,
-        found.archive_sha256,
-        content_type="application/zip",
-        size=found.size_bytes,
-        at_most=found.size_bytes,
-        at_first=found.size_bytes,
-    )
     name = f"{slugify(found.name)[:60] or 'snapshot'}-{found.content_id[:12]}.zip"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response = send_archive(request, found.archive_sha256, size=found.size_bytes, name=name)
     if request.method == "GET":
         record_action(request.user, "snapshot.downloaded", found, content_id=found.content_id)
     return response

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from annotation.models import Study
 from annotation.views.paging import newest_first
 from annotation.views.requests import SignedInRequest
-from annotation.views.sound import send_range
+from annotation.views.sound import send_archive
 from earshot.accounts.access import admin_required, researcher_required
 from earshot.accounts.services import record_action
 from earshot.jobs.models import Job
@@ -129,16 +129,8 @@ def speech(request: SignedInRequest, pk: int, speech_id: int) -> HttpResponse:
 def policy_download(request: SignedInRequest, pk: int) -> HttpResponseBase:
     """The policy's files as one archive."""
     found = get_object_or_404(PolicyCheckpoint.objects.select_related("system"), pk=pk)
-    response = send_range(
-        request,
-        found.archive_sha256,
-        content_type="application/zip",
-        size=found.size_bytes,
-        at_most=found.size_bytes,
-        at_first=found.size_bytes,
-    )
     name = f"{slugify(found.system.name)[:60] or 'policy'}-{found.content_hash[:12]}.zip"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response = send_archive(request, found.archive_sha256, size=found.size_bytes, name=name)
     if request.method == "GET":
         record_action(request.user, "policy.downloaded", found, content_hash=found.content_hash)
     return response

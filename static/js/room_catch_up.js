@@ -1,15 +1,15 @@
 // Outside the room: sends what an earlier page could not (a crash, a dead server, a lost connection), and forgets what
 // is done with. The page carries <… data-catch-up="person"> with a line to show when something was brought in, and
 // <… data-catch-up-refused="… {problem}">, which says what the server did not take.
-import { mayPass, problemOf, send } from "./room_api.js";
-import { answersOf, bodyOf, compare, keptDrafts } from "./room_store.js";
+import { mayPass, send } from "./room_api.js";
+import { answersOf, compare, deliver, keptDrafts } from "./room_store.js";
 
 const CLOSED = ["submitted", "late", "skipped"];
 const CAUGHT_UP = "earshot:caught-up"; // what was refused of it; empty where nothing was
 
 /**
  * Send all that this person's browser has kept. Resolves to how many drafts brought something to the server; `tell`
- * gets a sentence for each answer that it refused for good, which is dropped.
+ * gets a sentence for each answer that it refused for good, which is dropped, and keeps the submit back.
  */
 export async function catchUp(person, tell = () => {}) {
   let brought = 0;
@@ -30,31 +30,15 @@ async function sendOne(kept, tell) {
   const { missing, stale } = compare(answers, answersOf(answer.data));
   kept.drop(stale);
   const sending = Object.entries(answers).filter(([name]) => missing.includes(name));
-  const saved = sending.length ? await save(kept, sending, tell) : 0;
-  if (saved === null) return 0;
+  let saved = 0;
+  const isAsked = !sending.length || await deliver(kept.urls.draft, sending, (sent) => (saved += sent.length), (name, problem) => {
+    kept.drop([name]);
+    kept.keepSubmit(null);
+    tell(problem);
+  });
+  if (!isAsked) return 0;
   kept.settle(Object.entries(answers));
   return (kept.submit ? await submitOne(kept) : 0) || Number(saved > 0);
-}
-
-// How many of these answers the server took; null when it cannot be asked now. One that it refuses keeps back the
-// submit, not the others.
-async function save(kept, sending, tell) {
-  const answer = await send("PATCH", kept.urls.draft, bodyOf(sending));
-  if (answer.ok) return sending.length;
-  if (mayPass(answer)) return null;
-  if (sending.length === 1) {
-    kept.drop(sending.map(([name]) => name));
-    kept.keepSubmit(null);
-    tell(problemOf(answer));
-    return 0;
-  }
-  let saved = 0;
-  for (const one of sending) {
-    const taken = await save(kept, [one], tell);
-    if (taken === null) return null;
-    saved += taken;
-  }
-  return saved;
 }
 
 async function submitOne(kept) {

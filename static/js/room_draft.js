@@ -1,7 +1,7 @@
 // Drafts: each change is kept in this browser at once and saved on the server a moment later. What could not be saved
 // is tried again until it is, also after the page was closed; the newer change wins, answer by answer.
 import { mayPass, problemOf, send } from "./room_api.js";
-import { answersOf, bodyOf, catchUpWith, compare, KeptDraft } from "./room_store.js";
+import { answersOf, catchUpWith, compare, deliver, KeptDraft } from "./room_store.js";
 
 const PAUSE_MS = 300;
 const RETRY_MS = 3000;
@@ -108,10 +108,14 @@ export class Draft {
     if (this.#failures && !leaving && !(await this.#lookAgain())) return false;
     const sending = this.kept.unsent;
     if (!sending.length) return true;
-    const answer = await send("PATCH", this.url, bodyOf(sending));
-    if (answer.ok) return this.#isSaved(sending, answer.data);
-    if (mayPass(answer)) return this.#isKept();
-    return sending.length > 1 ? this.#saveOneByOne(sending) : this.#isRefused(sending, answer);
+    let refused = "";
+    const isAsked = await deliver(this.url, sending, (sent, data) => this.#isSaved(sent, data), (name, problem) => {
+      this.kept.drop([name]);
+      refused = problem;
+    });
+    if (!isAsked) return this.#isKept();
+    if (refused) this.status.textContent = this.words.refused.replace("{problem}", () => refused);
+    return !refused && !this.kept.unsent.length;
   }
 
   async #lookAgain() {
@@ -131,36 +135,17 @@ export class Draft {
     return Boolean(this.kept.submit);
   }
 
-  // One answer that the server refuses must not keep the others from it.
-  async #saveOneByOne(sending) {
-    let allSaved = true;
-    for (const one of sending) {
-      const answer = await send("PATCH", this.url, bodyOf([one]));
-      if (!answer.ok && mayPass(answer)) return this.#isKept();
-      if (!(answer.ok ? this.#isSaved([one], answer.data) : this.#isRefused([one], answer))) allSaved = false;
-    }
-    return allSaved;
-  }
-
   #isSaved(sent, { saved_at: savedAt }) {
     this.#failures = 0;
     this.there.savedAt = Date.parse(savedAt);
     this.kept.settle(sent, this.there.savedAt);
     for (const [name, { value }] of sent) this.there.answers[name] = value;
-    const isAll = this.kept.unsent.length === 0;
-    if (isAll) this.status.textContent = this.words.saved;
-    return isAll;
+    if (!this.kept.unsent.length) this.status.textContent = this.words.saved;
   }
 
   #isKept() {
     this.status.textContent = this.words.kept;
     this.#tryAgain();
-    return false;
-  }
-
-  #isRefused(answers, answer) {
-    this.kept.drop(answers.map(([name]) => name));
-    this.status.textContent = this.words.refused.replace("{problem}", problemOf(answer));
     return false;
   }
 

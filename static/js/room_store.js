@@ -5,6 +5,7 @@
 // at     when it was changed: milliseconds of the server's clock
 // base   what the server had, as far as was known, when it was changed
 // sent   when the server saved it (milliseconds, its clock); true where only that it did is known; false if not yet
+import { mayPass, problemOf, send } from "./room_api.js";
 
 const PREFIX = "earshot:draft:";
 const KEPT_MS = 7 * 24 * 3600 * 1000;
@@ -124,13 +125,26 @@ export function answersOf({ scores, confidence, reason, marks, saved_at: savedAt
 }
 
 /** Answers by name, [[name, {value}], …], as the server takes them. */
-export function bodyOf(answers) {
+function bodyOf(answers) {
   const body = {};
   for (const [name, { value }] of answers) {
     if (name.startsWith("scores.")) body.scores = { ...body.scores, [name.slice(7)]: value };
     else body[name] = value ?? EMPTY[name];
   }
   return body;
+}
+
+/**
+ * Send answers, [[name, {value}], …]. Where the server refuses them, one by one: one must not keep the others from it.
+ * Resolves to false when it cannot be asked now.
+ */
+export async function deliver(url, answers, onSaved, onRefused) {
+  const answer = await send("PATCH", url, bodyOf(answers));
+  if (answer.ok) onSaved(answers, answer.data);
+  else if (mayPass(answer)) return false;
+  else if (answers.length === 1) onRefused(answers[0][0], problemOf(answer));
+  else for (const one of answers) if (!(await deliver(url, [one], onSaved, onRefused))) return false;
+  return true;
 }
 
 const EMPTY = { reason: "", marks: [] };
