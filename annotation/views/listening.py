@@ -37,7 +37,8 @@ from annotation.views.sound import FIRST_ANSWER_BYTES, NO_STORE, send_range
 from annotation.views.work import JudgedPair, undoable_leases
 
 State = Lease.State
-LONG_PAIR_SECONDS = 600.0  # browsers fetch 256 KiB of each sound to learn its length, before anybody plays
+# Browsers fetch 256 to 512 KiB of a sound to learn its length: of a long pair only once somebody turns to that side.
+LONG_PAIR_SECONDS = 600.0
 WAV_HEADER_BYTES = 44
 BYTES_PER_SAMPLE = 2
 
@@ -71,7 +72,7 @@ def room_context(lease: Lease, *, at: datetime) -> dict[str, Any]:
         "judgment": judgment,
         "state": state,
         "sides": [("left", "a"), ("right", "b")],
-        "side_fetched_later": side_fetched_later(lease),
+        "is_long": lease.pair.seconds >= LONG_PAIR_SECONDS,
         "room_data": room_data(lease, state) | {"marks": draft["saved"]["marks"]},
         "room_words": ROOM_WORDS,
         "draft_data": draft,
@@ -82,13 +83,6 @@ def room_context(lease: Lease, *, at: datetime) -> dict[str, Any]:
         "flag_form": FlagForm(),
         "undoable": undoable_leases(lease.annotator, at=at)[:1],
     }
-
-
-def side_fetched_later(lease: Lease) -> str:
-    """The side whose sound is not begun to be fetched with the page: of a long pair the one heard second."""
-    if lease.pair.seconds < LONG_PAIR_SECONDS:
-        return ""
-    return "right" if lease.heard_first == "left" else "left"
 
 
 def closed_context(lease: Lease, *, at: datetime) -> dict[str, Any]:

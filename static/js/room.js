@@ -85,7 +85,7 @@ class Room {
     if (name !== this.active) this.choose(name);
     this.sides[OTHER[name]].audio.pause();
     if (this.side.audio.ended) this.side.seek(0);
-    this.side.audio.play().catch((error) => {
+    this.side.audio.play().then(() => this.other.fetchBeginning(), (error) => {
       if (error.name === "NotAllowedError") showToast(say("press_again"));
     });
   }

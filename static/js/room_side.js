@@ -149,8 +149,14 @@ export class Side {
     return line;
   }
 
+  /** Fetch the beginning of the sound, where the page left that for later. */
+  fetchBeginning() {
+    if (this.audio.preload === "none") this.audio.preload = "metadata";
+  }
+
   #watch() {
     const { audio } = this;
+    for (const sign of ["pointerenter", "focusin"]) this.root.addEventListener(sign, () => this.fetchBeginning(), { once: true });
     for (const event of ["seeked", "pause", "ended", "loadedmetadata"]) audio.addEventListener(event, () => this.draw());
     audio.addEventListener("timeupdate", () => this.draw());
     audio.addEventListener("waiting", () => {

@@ -327,3 +327,22 @@ def test_a_sound_that_is_refused_because_the_time_ran_out_says_so(pair_of, enter
     page.wait_for_selector("#expired:not([hidden])")
     assert page.locator("[data-sound-problem]:visible").count() == 0
     page.complaints.clear()  # the browser logs the refused sound
+
+
+def test_a_long_sound_is_fetched_once_somebody_turns_to_it_and_the_other_once_it_plays(pair_of, enter, monkeypatch):
+    monkeypatch.setattr("annotation.views.listening.LONG_PAIR_SECONDS", 1.0)
+    page, _annotator = enter(pair_of("recorded"))
+    page.keyboard.press("n")
+    page.wait_for_url("**/listen/*/")
+    until(page, "document.querySelectorAll('canvas[data-drawn]').length === 2")
+    first = page.evaluate(ACTIVE_SIDE)
+    has_begun = {side: f"{audio_of(side)}.readyState > 0" for side in ("left", "right")}
+    page.wait_for_load_state("networkidle")
+    assert not any(page.evaluate(claim) for claim in has_begun.values())
+
+    page.locator(f"#side-{first} [data-seek-bar]").focus()
+    until(page, has_begun[first])
+    assert not page.evaluate(has_begun[other_of(first)])
+
+    page.locator(f"#side-{first} [data-choose]").press("Enter")
+    until(page, f"{PLAYING} === 1 && {has_begun[other_of(first)]}")
