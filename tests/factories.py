@@ -79,7 +79,7 @@ def make_study(*, running: bool = True, researcher: User | None = None, **fields
         title=fields.pop("title", f"Study {next(_numbers)}"),
         by=researcher,
         at=NOW,
-        **{"listening_policy": Study.ListeningPolicy.NONE, **fields},
+        **{"listening_policy": Study.ListeningPolicy.NONE, "check_rate": 0.0, **fields},
     )
     if running:
         Study.objects.filter(pk=study.pk).update(state=Study.State.RUNNING)

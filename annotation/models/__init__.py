@@ -4,16 +4,19 @@ from annotation.models.dialogues import Dialogue, DialogueImport, Rendition, Sce
 from annotation.models.judgments import Flag, Judgment, QualityVerdict, Score, TurnMark
 from annotation.models.pairs import Heartbeat, Lease, ListeningClock, ListeningLog, Pair
 from annotation.models.qualification import Attempt, Consent, Enrolment, Invitation, Step, TrialAnswer
+from annotation.models.quality import Adjudication, Exclusion, StudyStatistics
 from annotation.models.snapshots import Snapshot, SnapshotFamily
 from annotation.models.studies import Dimension, Membership, Study
 
 __all__ = [
+    "Adjudication",
     "Attempt",
     "Consent",
     "Dialogue",
     "DialogueImport",
     "Dimension",
     "Enrolment",
+    "Exclusion",
     "Flag",
     "Heartbeat",
     "Invitation",
@@ -31,6 +34,7 @@ __all__ = [
     "SnapshotFamily",
     "Step",
     "Study",
+    "StudyStatistics",
     "System",
     "TrialAnswer",
     "Turn",

@@ -18,8 +18,8 @@ class JudgmentQuerySet(models.QuerySet["Judgment"]):
         return self.filter(submitted_at__isnull=False)
 
     def counted(self) -> Self:
-        """Towards a pair's overlap: submitted in time."""
-        return self.submitted().filter(is_late=False)
+        """Towards a pair's overlap: submitted in time, and not to adjudicate."""
+        return self.submitted().filter(is_late=False, lease__purpose=Lease.Purpose.JUDGING)
 
 
 class Judgment(models.Model):

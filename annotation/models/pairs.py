@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -37,15 +37,24 @@ class Pair(models.Model):
     dialogue_a = models.ForeignKey(Dialogue, on_delete=models.PROTECT, related_name="pairs_as_a")
     dialogue_b = models.ForeignKey(Dialogue, on_delete=models.PROTECT, related_name="pairs_as_b")
     kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.REGULAR)
+    check_of = models.ForeignKey(  # a repeat: the pair it repeats
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="checks"
+    )
+    expected_value = models.SmallIntegerField(null=True, blank=True)  # of a check on overall; positive favours a
+    treatment = models.JSONField(default=dict, blank=True)  # what was done to a side of a check: {"letter", "kind", …}
     level_lufs = models.FloatField()  # both sides are played at this level
     seats_left = models.IntegerField()  # how many more distinct raters it may have
     is_open = models.BooleanField(default=True)
+    closed_because = models.CharField(max_length=200, blank=True)  # why it is lent to nobody any more
     created_at = models.DateTimeField(default=timezone.now)
     objects = PairQuerySet.as_manager()
 
     class Meta:
         ordering = ["study", "id"]
-        indexes = [models.Index(fields=["study", "seats_left"], name="pair_open_in_study")]
+        indexes = [
+            models.Index(fields=["study", "seats_left"], name="pair_open_in_study"),
+            models.Index(fields=["study", "kind"], name="pair_kind_in_study"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(seats_left__gte=0), name="pair_seats_never_below_0"),
             models.CheckConstraint(
@@ -58,6 +67,15 @@ class Pair(models.Model):
                 Greatest("dialogue_a", "dialogue_b"),
                 condition=Q(kind="regular"),
                 name="one_regular_pair",
+            ),
+            models.UniqueConstraint(fields=["check_of"], condition=Q(kind="repeat"), name="one_repeat_of_a_pair"),
+            models.CheckConstraint(
+                condition=~Q(kind__in=["gold", "spoken_check"]) | Q(expected_value__isnull=False),
+                name="check_has_expected_value",
+            ),
+            models.CheckConstraint(
+                condition=Q(expected_value__isnull=True) | Q(expected_value__gte=-3, expected_value__lte=3),
+                name="expected_value_on_the_scale",
             ),
         ]
 
@@ -107,10 +125,16 @@ class Lease(models.Model):
         LATE = "late", _("late")
         SKIPPED = "skipped", _("skipped")
 
+    class Purpose(models.TextChoices):
+        JUDGING = "judging", _("judging")
+        ADJUDICATION = "adjudication", _("adjudication")  # outside the overlap, and on no board
+
     SEATED = (State.RESERVED, State.LIVE, State.SUBMITTED)  # states that hold a seat of the pair
 
     key = models.CharField(max_length=32, unique=True, default=new_lease_key)  # opaque; in every address
     pair = models.ForeignKey(Pair, on_delete=models.PROTECT, related_name="leases")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="leases")  # the pair's: counted without it
+    purpose = models.CharField(max_length=12, choices=Purpose.choices, default=Purpose.JUDGING)
     annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="leases")
     state = models.CharField(max_length=10, choices=State.choices, default=State.RESERVED)
     side_left = models.CharField(max_length=1, choices=[("a", "a"), ("b", "b")])  # which dialogue is shown left
@@ -130,6 +154,8 @@ class Lease(models.Model):
         indexes = [
             models.Index(fields=["state", "expires_at"], name="lease_overdue"),
             models.Index(fields=["annotator", "state"], name="lease_of_annotator"),
+            models.Index(fields=["study", "state"], name="lease_state_in_study"),
+            models.Index(fields=["annotator", "study", "created_at"], name="lease_of_annotator_in_study"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["pair", "annotator"], name="one_lease_per_pair_and_annotator"),
@@ -140,6 +166,11 @@ class Lease(models.Model):
 
     def __str__(self) -> str:
         return f"{self.annotator} on {self.pair}: {self.state}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.study_id is None:
+            self.study_id = self.pair.study_id
+        super().save(*args, **kwargs)
 
     @property
     def side_right(self) -> str:

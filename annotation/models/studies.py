@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from earshot.accounts.models import User
 
 OVERALL = "overall"
+CHECK_RATE = 1 / 6  # one pair in six: docs/quality.md
 OVERALL_POSITION = 1000  # overall is always last
 
 
@@ -57,6 +58,10 @@ class Study(models.Model):
         DEVICE = "device", _("device: consent, then a check of headphones and hearing")
         FULL = "full", _("full: consent, headphones and hearing, training, test pairs")
 
+    class Selection(models.TextChoices):
+        UNIFORM = "uniform", _("uniform: every open pair is as likely as any other")
+        ADAPTIVE = "adaptive", _("adaptive: mostly the pairs that tell most about the ranking")
+
     title = models.CharField(_("title"), max_length=200)
     description = models.TextField(_("description"), blank=True)  # for researchers
     instructions = models.TextField(_("instructions"), blank=True)  # for annotators
@@ -68,6 +73,23 @@ class Study(models.Model):
     version = models.PositiveSmallIntegerField(default=1)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="copies")
     overlap = models.PositiveSmallIntegerField(_("judgments per pair"), default=3)
+    check_rate = models.FloatField(default=CHECK_RATE)  # share of the pairs lent that are checks
+    selection = models.CharField(max_length=10, choices=Selection.choices, default=Selection.UNIFORM)
+    uniform_floor = models.FloatField(default=0.1)  # share of adaptive picks that are uniform all the same
+    # When enough is known: of a pair, and of the study. None, or 0: only the overlap ends it.
+    agreeing_votes_enough = models.PositiveSmallIntegerField(null=True, blank=True)  # … all for one side, and it closes
+    half_width_enough = models.FloatField(null=True, blank=True)  # logits, of every system's interval on overall
+    raters_at_least = models.PositiveSmallIntegerField(default=5)  # before a width says that it is enough
+    judgments_at_most = models.PositiveIntegerField(null=True, blank=True)  # the budget, in judgments …
+    hours_at_most = models.FloatField(null=True, blank=True)  # … and in hours of sound that were lent to be heard
+    pairs_per_rater = models.PositiveIntegerField(null=True, blank=True)  # quota of everybody; null: all
+    # Rater groups as memberships name them. Empty: everybody. {"native": 300}: at most so many judgments of the group.
+    eligible_groups = models.JSONField(default=list, blank=True)
+    group_quotas = models.JSONField(default=dict, blank=True)
+    pair_designs = models.JSONField(
+        default=list, blank=True
+    )  # how its pairs came about: [{design, systems, pairs, at}]
+    is_pilot = models.BooleanField(default=False)  # a small trial of its parent; its votes stay apart
     lease_factor = models.FloatField(default=3.0)  # a lease lasts the pair's length times this …
     lease_minimum_seconds = models.PositiveIntegerField(default=600)  # … and at least this
     listening_policy = models.CharField(
@@ -97,6 +119,12 @@ class Study(models.Model):
             models.CheckConstraint(condition=Q(overlap__gte=1), name="study_overlap_at_least_1"),
             models.CheckConstraint(
                 condition=Q(coverage_wanted__gte=0, coverage_wanted__lte=1), name="study_coverage_is_a_share"
+            ),
+            models.CheckConstraint(
+                condition=Q(check_rate__gte=0, check_rate__lte=0.5), name="study_check_rate_at_most_a_half"
+            ),
+            models.CheckConstraint(
+                condition=Q(uniform_floor__gt=0, uniform_floor__lte=1), name="study_uniform_floor_above_0"
             ),
         ]
 
@@ -151,6 +179,7 @@ class Membership(models.Model):
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=12, choices=Role.choices)
+    group = models.CharField(_("rater group"), max_length=40, blank=True)  # such as native; a stratum of the boards
     joined_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -3,11 +3,12 @@
 //   data-key-hint="Space" data-key-label="Play"      listed only: the page handles the key itself
 //   data-key-group="Player"                          heading in the sheet, "This page" if absent
 //   data-key-everywhere                              under "Everywhere", the last heading
+import { storage } from "./storage.js";
 import { gettext } from "./words.js";
 
 const STORE = "earshot.single-keys";
 
-export const keysEnabled = () => localStorage.getItem(STORE) !== "off";
+export const keysEnabled = () => storage()?.getItem(STORE) !== "off";
 
 /** True while the person is writing, choosing or answering a dialog: single keys then belong to that. */
 export function isTyping(target = document.activeElement) {
@@ -88,6 +89,6 @@ export function startKeys() {
   const enabled = sheet?.querySelector("[data-keys-enabled]");
   if (!list || !enabled) return;
   enabled.checked = keysEnabled();
-  enabled.addEventListener("change", () => localStorage.setItem(STORE, enabled.checked ? "on" : "off"));
+  enabled.addEventListener("change", () => storage()?.setItem(STORE, enabled.checked ? "on" : "off"));
   sheet.addEventListener("earshot:opening", () => fillSheet(list));
 }

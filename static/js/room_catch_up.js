@@ -3,6 +3,7 @@
 // <… data-catch-up-refused="… {problem}">, which says what the server did not take.
 import { mayPass, send } from "./room_api.js";
 import { answersOf, compare, deliver, keptDrafts } from "./room_store.js";
+import { storage } from "./storage.js";
 
 const CLOSED = ["submitted", "late", "skipped"];
 const CAUGHT_UP = "earshot:caught-up"; // what was refused of it; empty where nothing was
@@ -60,17 +61,18 @@ if (place) {
     refused.hidden = !problems;
     refused.textContent = refused.dataset.catchUpRefused.replace("{problem}", () => problems);
   };
+  const session = storage("sessionStorage");
   const sendKept = async () => {
     const problems = [];
     const brought = await catchUp(place.dataset.catchUp, (problem) => problems.push(problem));
     if (!brought) return problems.length && showRefused(problems.join(" "));
-    sessionStorage.setItem(CAUGHT_UP, problems.join(" "));
+    session?.setItem(CAUGHT_UP, problems.join(" "));
     return location.reload(); // the page was made before the server had these answers
   };
-  const before = sessionStorage.getItem(CAUGHT_UP);
+  const before = session?.getItem(CAUGHT_UP) ?? null;
   place.hidden = before === null;
   if (before) showRefused(before);
-  sessionStorage.removeItem(CAUGHT_UP);
+  session?.removeItem(CAUGHT_UP);
   addEventListener("online", sendKept);
   sendKept();
 }

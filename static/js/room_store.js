@@ -6,6 +6,7 @@
 // base   what the server had, as far as was known, when it was changed
 // sent   when the server saved it (milliseconds, its clock); true where only that it did is known; false if not yet
 import { mayPass, problemOf, send } from "./room_api.js";
+import { storage } from "./storage.js";
 
 const PREFIX = "earshot:draft:";
 const KEPT_MS = 7 * 24 * 3600 * 1000;
@@ -163,11 +164,3 @@ const canonical = (value) =>
     each && typeof each === "object" && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort()) : each);
 const isNothing = (value) => value === null || value === undefined || value === "" || (Array.isArray(value) && !value.length);
 const same = (one, other) => (isNothing(one) && isNothing(other)) || canonical(one) === canonical(other);
-
-export function storage() {
-  try {
-    return globalThis.localStorage;
-  } catch {
-    return null; // the browser forbids it
-  }
-}

@@ -1,5 +1,5 @@
 // The content warning: until it is answered the room behind it is inert.
-import { storage } from "./room_store.js";
+import { storage } from "./storage.js";
 
 const dialog = document.getElementById("content-warning");
 const store = `earshot.warned.${dialog.dataset.lease}`;

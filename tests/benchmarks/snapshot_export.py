@@ -84,7 +84,15 @@ def fill(n_judgments: int) -> None:
         for number, rater in enumerate(raters):
             side = "ab"[number % 2]
             made.append(
-                Lease(pair=pair, annotator=rater, state="submitted", side_left=side, heard_first="left", expires_at=at)
+                Lease(
+                    pair=pair,
+                    study=pair.study,
+                    annotator=rater,
+                    state="submitted",
+                    side_left=side,
+                    heard_first="left",
+                    expires_at=at,
+                )
             )
     leases = Lease.objects.bulk_create(made, batch_size=500)
     judgments = Judgment.objects.bulk_create(

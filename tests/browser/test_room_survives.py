@@ -213,14 +213,19 @@ def test_what_a_crashed_tab_could_not_send_is_sent_from_the_work_page(pair_of, e
     forgive(page, "ERR_CONNECTION_REFUSED")
 
 
-def test_a_submit_that_was_kept_is_sent_from_the_work_page_once(pair_of, enter):
-    page, _annotator = enter(pair_of("none"))
-    lease = into_the_room(page)
+def submit_without_a_server(page) -> None:
+    """Answer everything and submit, when nobody is there to take it."""
     unplug(page)
     for key in ("4", "4", "4", "4", "3"):
         page.keyboard.press(key)
     page.keyboard.press("s")
     until(page, shown("#submit-kept"))
+
+
+def test_a_submit_that_was_kept_is_sent_from_the_work_page_once(pair_of, enter):
+    page, _annotator = enter(pair_of("none"))
+    lease = into_the_room(page)
+    submit_without_a_server(page)
     crash(page)
 
     work = page.context.new_page()
@@ -237,11 +242,7 @@ def test_a_submit_that_was_kept_is_sent_from_the_work_page_once(pair_of, enter):
 def test_one_kept_answer_that_the_server_refuses_keeps_the_submit_back_and_not_the_others(pair_of, enter):
     page, _annotator = enter(pair_of("none"))
     lease = into_the_room(page)
-    unplug(page)
-    for key in ("4", "4", "4", "4", "3"):
-        page.keyboard.press(key)
-    page.keyboard.press("s")
-    until(page, shown("#submit-kept"))
+    submit_without_a_server(page)
     page.evaluate("""() => {
         const key = Object.keys(localStorage).find((each) => each.startsWith("earshot:draft:"));
         const entry = JSON.parse(localStorage.getItem(key));
@@ -522,3 +523,23 @@ def test_the_next_pair_is_reserved_when_the_questions_of_this_one_open(pair_of, 
 
     assert answer.value.json() == {"reserved": False}  # there is no further pair
     assert len(asked) == 1
+
+
+FORBID_STORAGE = """for (const kind of ["localStorage", "sessionStorage"])
+  Object.defineProperty(window, kind, { get() { throw new DOMException("forbidden", "SecurityError"); } });"""
+
+
+def test_a_browser_that_forbids_storage_judges_by_key_all_the_same(pair_of, enter):
+    page, _annotator = enter(pair_of("none"))
+    page.add_init_script(FORBID_STORAGE)
+    page.reload()
+    lease = into_the_room(page)
+
+    for key in ("4", "4", "4", "4", "3"):
+        page.keyboard.press(key)
+    saved(page)
+    page.keyboard.press("s")
+    page.wait_for_url("**/work/**")
+
+    lease.refresh_from_db()
+    assert lease.state == Lease.State.SUBMITTED
