@@ -5,21 +5,12 @@ headless Chromium goes from the invitation to the completion code. The sounds of
 `--guide` keeps only the pictures that docs/annotators-guide.md names.
 """
 
-import argparse
-import base64
-import os
-import re
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.listening_page import serve, start_django
-from tests.conftest import CHROMIUM_ARGUMENTS
+from tests.screenshots_camera import Studio, now, run
 from tests.screenshots_world import (
-    World,
     begun,
     consenting,
     heard,
@@ -27,97 +18,19 @@ from tests.screenshots_world import (
     lent,
     make_world,
     no_seat,
-    now,
     somebody,
 )
-from tests.servers import ROOT, find_chromium
+from tests.servers import ROOT
 
-SIZES = {1440: 900, 768: 1024, 360: 740}  # width: height, in pixels
-SHORTEST, TALLEST = 320, 2400  # pixels, of a picture that shows a whole page
-QUALITY = 82  # of WebP, 0 to 100
-SETTLES_MS = 350  # a page after its width changed: lanes are drawn anew
 WARNING = "In one dialogue somebody is angry and raises their voice."
 GUIDE = ROOT / "docs" / "annotators-guide.md"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--only", default="", help="a regular expression: take the states whose name it finds")
-    parser.add_argument("--guide", action="store_true", help="only the pictures that the guide names")
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    wanted = set(re.findall(r"guide/([\w-]+\.webp)", GUIDE.read_text())) if options.guide else None
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        os.environ.update(EARSHOT_DATA_DIR=f"{folder}/data", DATABASE_URL="", EARSHOT_LOG_LEVEL="ERROR")
-        os.environ.update(OMP_NUM_THREADS="1", DJANGO_ALLOW_ASYNC_UNSAFE="true")
-        start_django()
-        world = make_world()
-        with serve(folder) as proxy:
-            take_pictures(world, f"http://127.0.0.1:{proxy.port}", Camera(options.out, wanted), options.only)
+    run(__doc__, guide=GUIDE, make_world=lambda folder: make_world(), studio=Rooms, states=STATES)
 
 
-# --- Taking a picture -------------------------------------------------------------------------------------------------
-@dataclass
-class Camera:
-    out: Path
-    wanted: set[str] | None  # file names; all if None
-    protocols: dict[Any, Any] = field(default_factory=dict)  # of Chromium's devtools, by page
-
-    def take(self, page: Any, name: str, *, whole: bool = False, dark: bool = False) -> None:
-        """`name`-1440.webp and so on. With `whole` all that can be scrolled to, else what one sees at once."""
-        for width, height in SIZES.items():
-            for scheme in ("light", "dark") if dark else ("light",):
-                file = f"{name}{'-dark' if scheme == 'dark' else ''}-{width}.webp"
-                if self.wanted is None or file in self.wanted:
-                    self._take_one(page, file, width, height, scheme, whole=whole)
-        page.emulate_media(color_scheme="light")
-        page.set_viewport_size({"width": 1440, "height": SIZES[1440]})
-
-    def wants(self, name: str) -> bool:
-        return self.wanted is None or any(file.startswith(f"{name}-") for file in self.wanted)
-
-    def _take_one(self, page: Any, file: str, width: int, height: int, scheme: str, *, whole: bool) -> None:
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(SETTLES_MS)
-        if whole:
-            page.set_viewport_size({"width": width, "height": SHORTEST})
-            tall = page.evaluate("document.documentElement.scrollHeight")
-            page.set_viewport_size({"width": width, "height": min(tall, TALLEST)})
-            page.wait_for_timeout(SETTLES_MS)
-        picture = self._protocol_of(page).send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
-        (self.out / file).write_bytes(base64.b64decode(picture["data"]))
-        if page.evaluate("document.documentElement.scrollWidth") > width:
-            print(f"{file}: wider than {width} px", flush=True)
-
-    def _protocol_of(self, page: Any) -> Any:
-        """One per page: ending a session of the protocol would bring an offline page back."""
-        if page not in self.protocols:
-            self.protocols[page] = page.context.new_cdp_session(page)
-        return self.protocols[page]
-
-
-@dataclass
-class Studio:
-    world: World
-    camera: Camera
-    browser: Any
-    url: str
-
-    def page(self, user: Any = None, address: str = "/work/") -> Any:
-        """A new browser in which this person is signed in, at an address."""
-        context = self.browser.new_context(base_url=self.url, reduced_motion="reduce")
-        context.set_default_timeout(120_000)  # a busy machine gives pictures, too
-        if user is not None:
-            context.add_cookies([{"name": "sessionid", "value": session_of(user), "url": self.url}])
-        page = context.new_page()
-        page.set_viewport_size({"width": 1440, "height": SIZES[1440]})
-        page.goto(address)
-        page.wait_for_load_state("networkidle")
-        return page
-
+class Rooms(Studio):
     def room(self, lease: Any, *, at_turn: int = 0) -> Any:
         page = self.page(lease.annotator, f"/listen/{lease.key}/")
         until(page, "document.querySelectorAll('canvas[data-drawn]').length === 2")
@@ -125,19 +38,6 @@ class Studio:
             page.locator("#side-left .turn-go").nth(at_turn - 1).click()
             pause(page)
         return page
-
-    def take(self, page: Any, name: str, **options: bool) -> None:
-        self.camera.take(page, name, **options)
-        page.context.close()
-
-
-def session_of(user: Any) -> str:
-    from django.test import Client
-
-    client = Client()
-    client.force_login(user)
-    type(user).objects.filter(pk=user.pk).update(last_login=now() - timedelta(hours=1))  # this session's checks hold
-    return client.cookies["sessionid"].value
 
 
 def until(page: Any, claim: str) -> None:
@@ -161,7 +61,7 @@ def play_all(page: Any) -> None:
 
 
 # --- The states -------------------------------------------------------------------------------------------------------
-def invitations(studio: Studio) -> None:
+def invitations(studio: Rooms) -> None:
     from annotation.services import invitations as services
 
     world = studio.world
@@ -174,7 +74,7 @@ def invitations(studio: Studio) -> None:
     studio.take(studio.page(None, link.get_absolute_url()), "invitation-closed", whole=True)
 
 
-def consent(studio: Studio) -> None:
+def consent(studio: Rooms) -> None:
     full = studio.world.full
     newcomer = somebody(studio.world, full)
     studio.take(studio.page(newcomer, f"/enter/{full.pk}/consent"), "consent", whole=True)
@@ -184,7 +84,7 @@ def consent(studio: Studio) -> None:
     studio.take(studio.page(agreed, f"/enter/{full.pk}/withdraw"), "consent-withdraw", whole=True)
 
 
-def checks(studio: Studio) -> None:
+def checks(studio: Rooms) -> None:
     """Each step before it begins, at its first trial, not passed, and passed."""
     from annotation.models import Step
     from annotation.services.qualification.rules import RULES
@@ -209,7 +109,7 @@ def checks(studio: Studio) -> None:
             studio.take(studio.page(user, f"/enter/attempts/{ended.key}/"), name, whole=True)
 
 
-def training(studio: Studio) -> None:
+def training(studio: Rooms) -> None:
     from annotation.services.qualification import attempts
     from tests.annotation.entering import right_answer, wrong_answer
 
@@ -221,7 +121,7 @@ def training(studio: Studio) -> None:
         studio.take(page, f"training-told-{name}", whole=True)
 
 
-def home(studio: Studio) -> None:
+def home(studio: Rooms) -> None:
     from annotation.services.qualification.consent import withdraw_consent
 
     world = studio.world
@@ -239,7 +139,7 @@ def home(studio: Studio) -> None:
     studio.take(studio.page(gone), "home-withdrawn", whole=True)
 
 
-def first_listen(studio: Studio) -> None:
+def first_listen(studio: Rooms) -> None:
     world = studio.world
     type(world.full).objects.filter(pk=world.full.pk).update(content_warning=WARNING)
     studio.take(studio.room(lent(world.full, consenting(world))), "room-warning")
@@ -255,7 +155,7 @@ def first_listen(studio: Studio) -> None:
     studio.take(page, "room-missing", whole=True)
 
 
-def not_counted(studio: Studio) -> None:
+def not_counted(studio: Rooms) -> None:
     world = studio.world
     page = studio.room(heard(lent(world.full, consenting(world)), left=[[0.0, 12.0]]))
     page.keyboard.press("a")
@@ -274,7 +174,7 @@ def not_counted(studio: Studio) -> None:
     studio.take(page, "room-out-of-order")
 
 
-def marks(studio: Studio) -> None:
+def marks(studio: Rooms) -> None:
     world = studio.world
     page = studio.room(heard(lent(world.full, consenting(world)), left=None, right=None), at_turn=2)
     page.keyboard.press("-")
@@ -290,7 +190,7 @@ def marks(studio: Studio) -> None:
     studio.take(page, "room-marks", dark=True)
 
 
-def dialogs(studio: Studio) -> None:
+def dialogs(studio: Rooms) -> None:
     world = studio.world
     page = studio.room(heard(lent(world.full, consenting(world)), left=None, right=None))
     page.keyboard.press("!")
@@ -307,7 +207,7 @@ def dialogs(studio: Studio) -> None:
     studio.take(page, "room-keys", dark=True)
 
 
-def questions(studio: Studio) -> None:
+def questions(studio: Rooms) -> None:
     world = studio.world
     page = studio.room(heard(lent(world.full, consenting(world)), left=None, right=None))
     page.keyboard.press("6")
@@ -330,7 +230,7 @@ def questions(studio: Studio) -> None:
     studio.take(page, "room-together", whole=True, dark=True)
 
 
-def after_submit(studio: Studio) -> None:
+def after_submit(studio: Rooms) -> None:
     from annotation.models import Heartbeat
     from annotation.services import leases
 
@@ -353,7 +253,7 @@ def after_submit(studio: Studio) -> None:
     studio.take(studio.page(tired, f"/work/{world.full.pk}/break"), "break", whole=True)
 
 
-def failures(studio: Studio) -> None:
+def failures(studio: Rooms) -> None:
     from django.contrib.sessions.models import Session
 
     world = studio.world
@@ -391,7 +291,7 @@ def failures(studio: Studio) -> None:
     studio.take(page, "room-no-sound")
 
 
-def time_ran_out(studio: Studio) -> None:
+def time_ran_out(studio: Rooms) -> None:
     from annotation.models import Lease, Pair
     from annotation.services import judgments
     from tests.factories import answer
@@ -424,7 +324,7 @@ def time_ran_out(studio: Studio) -> None:
     studio.take(page, "room-expired")
 
 
-def completion(studio: Studio) -> None:
+def completion(studio: Rooms) -> None:
     from annotation.services import invitations as services
 
     world = studio.world
@@ -441,7 +341,7 @@ def completion(studio: Studio) -> None:
     studio.take(studio.page(worker, f"/enter/{world.together.pk}/done"), "completion", whole=True)
 
 
-STATES: tuple[Callable[[Studio], None], ...] = (
+STATES: tuple[Callable[[Rooms], None], ...] = (
     invitations,
     consent,
     checks,
@@ -457,22 +357,6 @@ STATES: tuple[Callable[[Studio], None], ...] = (
     time_ran_out,
     completion,
 )
-
-
-def take_pictures(world: World, url: str, camera: Camera, only: str) -> None:
-    from playwright.sync_api import sync_playwright
-
-    executable = find_chromium()
-    assert executable is not None, "no Chromium: install chromium, or set CHROMIUM to its path"
-    world.full.pairs.update(seats_left=1000)
-    world.together.pairs.update(seats_left=1000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
-        for state in STATES:
-            if re.search(only, state.__name__):
-                state(Studio(world, camera, browser, url))
-                print(state.__name__, flush=True)
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.screenshots_camera import now
+
 SCENARIOS = ("english-burnt-dinner", "english-late-parcel")
 SYSTEMS = ["expressive", "flat"]
 INSTRUCTIONS = (
@@ -43,13 +45,9 @@ def make_world() -> World:
         Study.objects.filter(title=title).update(**fields)
         studies.append(Study.objects.get(title=title))
         join(studies[-1], researcher, Membership.Role.RESEARCHER)
+    for study in studies:
+        study.pairs.update(seats_left=1000)
     return World(*studies, researcher)
-
-
-def now() -> datetime:
-    from django.utils import timezone
-
-    return timezone.now()
 
 
 def somebody(world: World, *studies: Any) -> Any:

@@ -60,7 +60,12 @@ class DigitTrial:
 
     def is_right(self, typed: str) -> bool:
         """Whether these are the digits; what stands between them, and full-width forms, are forgiven."""
-        return "".join(sign for sign in unicodedata.normalize("NFKC", typed) if sign.isdecimal()) == self.answer
+        return digits_in(typed) == self.answer
+
+
+def digits_in(typed: str) -> str:
+    """The digits of what was typed, full-width forms made plain."""
+    return "".join(sign for sign in unicodedata.normalize("NFKC", typed) if sign.isdecimal())
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,12 @@ class MaterialPair:
         return replace(self, left=self.right, right=self.left, answer=-self.answer)
 
 
+def explanation_for(pair: MaterialPair, language: str) -> str:
+    """Why its answer is right, in the reader's language: the pairs are the same in every one, only spoken anew."""
+    entries = table(material_language(language))["pairs"]
+    return next((str(entry["words"]) for entry in entries if entry["key"] == pair.key), pair.words)
+
+
 def training_pairs(language: str) -> list[MaterialPair]:
     """Three pairs, clear to subtle, one per dimension."""
     return _pairs(language, "training")

@@ -13,6 +13,7 @@ ROOM_WORDS = {
     "turn": _("Turn {turn}"),
     "time_ran_out": _("Your time for this pair ran out. Press Go on first."),
     "side_locked": _("Hear {first} to its end first, then {second}."),
+    "no_sound": _("The sound of {letter} does not load."),
     "press_again": _("Press Play once more: the browser waits for your click."),
     "in_order": _("The first listen goes in order. You can go back freely; ahead opens when it was heard."),
     "gate_opened": _("You heard both. The questions are open."),
@@ -62,6 +63,7 @@ ROOM_WORDS = {
     "no_dimension_now": _("No dimension"),
     "mark_undone": _("The last change of the marks is undone."),
     "nothing_to_undo": _("No change of the marks to undo."),
+    "mark_unheard": _("Play {letter} first: a mark is on what you heard."),
     "no_mark": _("No mark is chosen. Put one with + or -, or choose one in the list."),
     "most_marks": _("A pair has at most {most} marks. Delete some first."),
 }

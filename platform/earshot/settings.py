@@ -101,6 +101,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "earshot.accounts.middleware.LinkAccountMiddleware",
     "earshot.accounts.middleware.HtmxSignInMiddleware",
 ]
 ROOT_URLCONF = "earshot.urls"
@@ -214,6 +215,8 @@ REAPER_SECONDS = environment.number("EARSHOT_REAPER_SECONDS", 10.0, float, minim
 TRAIN_PROCESSES = environment.number("EARSHOT_TRAIN_PROCESSES", 1, int, minimum=1)  # of one training; one per device
 CELERY_BEAT_SCHEDULE = {
     "reap-jobs": {"task": "jobs.reap", "schedule": REAPER_SECONDS, "options": {"expires": REAPER_SECONDS}},
+    "keep-queues-fresh": {"task": "annotation.keep_queues_fresh", "schedule": 20.0, "options": {"expires": 20}},
+    "update-statistics": {"task": "annotation.update_due_statistics", "schedule": 60.0, "options": {"expires": 60}},
     "expire-leases": {"task": "annotation.expire_leases", "schedule": 60.0, "options": {"expires": 60}},
 }
 

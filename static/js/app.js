@@ -116,6 +116,15 @@ function startQuestions() {
   }, true);
 }
 
+// A link that looks like a button is pressed like one.
+function startLinkButtons() {
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== " " || !event.target.matches?.("a[role=button]")) return;
+    event.preventDefault();
+    event.target.click();
+  });
+}
+
 function startDialogs() {
   document.addEventListener("click", (event) => {
     const opener = event.target.closest?.("[data-open-dialog]");
@@ -168,6 +177,7 @@ startOffline();
 startRequestErrors();
 startQuestions();
 startDialogs();
+startLinkButtons();
 startBusyForms();
 startSigningOut();
 writeRelativeTimes();

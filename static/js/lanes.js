@@ -8,6 +8,7 @@
 //     missing    [[start, end], …]: what was passed over, as ticks on the time line
 //     marks      [{ time, polarity: "good" | "bad", letter, isChosen }]
 //     playhead   seconds, or null
+//     isNumbered numbers are those of the turns, as a list has them; left out, those of the scenario's turns
 //     axis       from alignAxes(); left out, time runs evenly over `duration`
 //   timeAt(canvas, clientX) → seconds, or null before the first drawing
 //   markAt(canvas, clientX, clientY) → the mark whose flag is there
@@ -157,7 +158,7 @@ function layOut(scene, box, family) {
 function drawGround(context, layout, colours, scene) {
   context.font = `12px ${layout.family}`;
   context.textBaseline = "alphabetic";
-  drawScenarioTurns(context, layout, colours, scene.turns);
+  drawTurnNumbers(context, layout, colours, scene);
   drawClock(context, layout, colours);
   if (layout.narrow) return;
   context.fillStyle = colours.soft;
@@ -174,7 +175,7 @@ function shorten(context, text, room) {
 }
 
 // A hairline where each scenario turn begins: the two sides can be compared turn by turn.
-function drawScenarioTurns(context, layout, colours, turns) {
+function drawTurnNumbers(context, layout, colours, { turns, isNumbered }) {
   const seen = new Set();
   let lastLine = -Infinity;
   let free = -Infinity; // where the last number ends
@@ -182,16 +183,17 @@ function drawScenarioTurns(context, layout, colours, turns) {
   context.strokeStyle = colours.line;
   context.fillStyle = colours.soft;
   context.lineWidth = 1;
-  for (const turn of turns) {
-    if (turn.scenario_turn == null || seen.has(turn.scenario_turn)) continue;
+  for (const [index, turn] of turns.entries()) {
+    const begins = turn.scenario_turn != null && !seen.has(turn.scenario_turn);
+    if (!begins && !isNumbered) continue;
     seen.add(turn.scenario_turn);
     const x = Math.round(layout.x(turn.start)) + 0.5;
     if (x - lastLine < 6) continue; // of half an hour they would be a grey ground
     lastLine = x;
-    const number = String(turn.scenario_turn);
+    const number = String(isNumbered ? index + 1 : turn.scenario_turn);
     const end = x + 4 + context.measureText(number).width;
     const isNamed = x >= free && end <= layout.left + layout.width + 8;
-    line(context, x, layout.labels + (isNamed ? 2 : 16), x, layout.bottom);
+    if (begins) line(context, x, layout.labels + (isNamed ? 2 : 16), x, layout.bottom);
     if (!isNamed) continue;
     free = end + 4;
     context.fillText(number, x + 4, layout.labels + 12);

@@ -1,19 +1,14 @@
 // The listening room: two dialogues, one sound at a time, then the questions.
 import { alignAxes, clockText } from "./lanes.js";
 import { showToast } from "./toasts.js";
-import { send } from "./room_api.js";
-import { Gate } from "./room_gate.js";
-import { Heartbeats } from "./room_heartbeat.js";
-import { listenToKeys } from "./room_keys.js";
+import { send } from "./room_store.js";
+import { listenToKeys, Transport } from "./room_controls.js";
+import { frontier, Heartbeats } from "./room_heartbeat.js";
 import { Marks } from "./room_marks.js";
-import { PlayerNotes } from "./room_notes.js";
 import { Questions } from "./room_questions.js";
 import { startSafeguards } from "./room_safeguards.js";
-import { Side } from "./room_side.js";
-import { frontier } from "./room_stretches.js";
-import { Transport } from "./room_transport.js";
-import { sameTurn } from "./room_turns.js";
-import { say } from "./room_words.js";
+import { sameTurn, Side } from "./room_side.js";
+import { Gate, PlayerNotes, say } from "./room_words.js";
 
 const LEAD_IN_SECONDS = 2; // a mark is put after what it means
 const OTHER = { left: "right", right: "left" };
@@ -39,7 +34,7 @@ class Room {
     this.questions = new Questions({ draftUrl: data.draft, submitUrl: data.submit, beforeSubmit: () => this.heartbeats.flush() });
     this.marks = new Marks({
       marks: data.marks, sides: this.sides, active: () => this.side, draft: this.questions.draft,
-      note: (text) => this.notes.note(text), hear: (side, seconds) => this.hear(side, seconds - LEAD_IN_SECONDS),
+      note: (...said) => this.notes.note(...said), hear: (side, seconds) => this.hear(side, seconds - LEAD_IN_SECONDS),
     });
     this.transport = new Transport(this);
     this.choose(data.first);
@@ -53,13 +48,20 @@ class Room {
   get isExpired() { return this.root.hasAttribute("data-expired"); }
   get isOrdered() { return this.data.policy === "enforced" && !this.gate.isOpen; }
 
+  /** What the main button plays: the side in front, or the other one if that is what is still to be heard. */
+  get next() {
+    const misses = ({ state, audio }) => (state ? !state.is_enough : !audio.played.length);
+    return this.side.audio.ended && !misses(this.side) && misses(this.other) ? this.other : this.side;
+  }
+
   /** Bring a side to the front. The other one falls silent, and stays muted until it is chosen. */
   choose(name) {
     const other = this.sides[OTHER[name]].audio;
     this.active = name;
     if (other.paused) other.muted = true;
     else other.pause(); // muted when its last stretch was told, or that would count as unheard
-    this.sides[name].audio.muted = false;
+    this.side.audio.muted = false;
+    if (document.activeElement === this.other.bar) this.side.bar.focus({ preventScroll: true }); // arrows act on what is heard
     for (const side of Object.values(this.sides)) {
       side.root.toggleAttribute("data-active", side.name === name);
       side.root.querySelector("[data-choose]").setAttribute("aria-pressed", String(side.name === name));
@@ -74,25 +76,27 @@ class Room {
   }
 
   play(name = this.active) {
-    if (this.isExpired) {
-      showToast(say("time_ran_out"));
-      return;
-    }
-    if (this.isLocked(name)) {
-      showToast(say("side_locked", { first: this.sides[this.data.first].letter, second: this.sides[name].letter }));
-      return;
-    }
+    if (this.isExpired) return showToast(say("time_ran_out"));
+    if (this.isLocked(name))
+      return this.notes.note(say("side_locked", { first: this.sides[this.data.first].letter, second: this.sides[name].letter }));
     if (name !== this.active) this.choose(name);
     this.sides[OTHER[name]].audio.pause();
     if (this.side.audio.ended) this.side.seek(0);
+    if (this.side.audio.error) this.#noSound();
     this.side.audio.play().then(() => this.other.fetchBeginning(), (error) => {
-      if (error.name === "NotAllowedError") showToast(say("press_again"));
+      if (error.name === "NotAllowedError") this.notes.note(say("press_again"));
     });
+    return undefined;
+  }
+
+  #noSound() {
+    this.notes.note(say("no_sound", { letter: this.side.letter }));
+    this.side.root.querySelector("[data-sound-problem]").scrollIntoView({ block: "nearest" });
   }
 
   toggle() {
     if (this.side.isPlaying) this.side.audio.pause();
-    else this.play();
+    else this.play(this.next.name);
   }
 
   /** Go to a moment; on the first listen no further than was heard. */
@@ -100,7 +104,7 @@ class Room {
     if (this.isLocked(side.name)) return this.play(side.name);
     if (side.name !== this.active) this.choose(side.name);
     const limit = this.#limitOf(side);
-    if (limit < side.duration && seconds > limit + 0.5) showToast(say("in_order"));
+    if (limit < side.duration && seconds > limit + 0.5) this.notes.note(say("in_order"));
     side.seek(Math.min(seconds, limit));
     this.transport.show();
   }
@@ -185,11 +189,17 @@ class Room {
     [left.scene.axis, right.scene.axis] = alignAxes([left.scene, right.scene]);
   }
 
-  // Said in the gate's own place: a toast would lie over the answers.
+  // Said by the player, which is where one looks; the questions lie further down.
   #gateOpens() {
+    const isSaid = (is) => this.root.toggleAttribute("data-opened", is);
     this.questions.open();
-    this.root.toggleAttribute("data-opened", true);
     this.root.querySelector("[data-gate-opened]").textContent = say("gate_opened");
+    isSaid(true);
+    this.questions.form.addEventListener("change", () => isSaid(false), { once: true });
+    this.root.querySelector("[data-to-questions]").addEventListener("click", () => {
+      isSaid(false);
+      this.questions.goTo(this.questions.at, { focus: true });
+    });
   }
 
   /** The time ran out: nothing counts any more until the pair is taken up again. */
@@ -213,7 +223,7 @@ class Room {
     const [first, second] = [this.data.first, OTHER[this.data.first]].map((name) => this.sides[name]).filter((side) => !side.state?.is_enough);
     const text = second ? say("nothing_to_submit_both", { first: first.letter, second: second.letter })
       : say("nothing_to_submit", { letter: first?.letter });
-    showToast(text);
+    this.notes.note(text);
   }
 
   #trouble(answer, isLong) {
@@ -252,6 +262,7 @@ class Room {
     }
     for (const button of this.root.querySelectorAll("[data-close-dialog]"))
       button.addEventListener("click", () => button.closest("dialog").close());
+    this.root.querySelector("[data-dismiss]")?.addEventListener("click", ({ target }) => target.closest(".undo-line").remove());
     listenToKeys(this);
   }
 

@@ -1,8 +1,7 @@
 // Outside the room: sends what an earlier page could not (a crash, a dead server, a lost connection), and forgets what
 // is done with. The page carries <… data-catch-up="person"> with a line to show when something was brought in, and
 // <… data-catch-up-refused="… {problem}">, which says what the server did not take.
-import { mayPass, send } from "./room_api.js";
-import { answersOf, compare, deliver, keptDrafts } from "./room_store.js";
+import { answersOf, compare, deliver, keptDrafts, mayPass, send } from "./room_store.js";
 import { storage } from "./storage.js";
 
 const CLOSED = ["submitted", "late", "skipped"];

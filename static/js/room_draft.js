@@ -1,7 +1,6 @@
 // Drafts: each change is kept in this browser at once and saved on the server a moment later. What could not be saved
 // is tried again until it is, also after the page was closed; the newer change wins, answer by answer.
-import { mayPass, problemOf, send } from "./room_api.js";
-import { answersOf, catchUpWith, compare, deliver, KeptDraft } from "./room_store.js";
+import { answersOf, bodyOf, catchUpWith, compare, deliver, KeptDraft, mayPass, problemOf, send } from "./room_store.js";
 
 const PAUSE_MS = 300;
 const RETRY_MS = 3000;
@@ -61,6 +60,7 @@ export class Draft {
 
   async #submitKept() {
     await this.#beforeSubmit?.();
+    if (await this.#submitWithAnswers()) return undefined;
     if (!(await this.flush())) {
       if (!this.#failures) this.kept.keepSubmit(null); // refused for good: submitting again would not mend it
       this.#showKeptSubmit();
@@ -75,6 +75,18 @@ export class Draft {
     else this.kept.keepSubmit(null);
     this.#showKeptSubmit();
     return mayPass(answer) ? "" : problemOf(answer);
+  }
+
+  // The last answer is seldom saved when somebody submits: both in one request. Where that is refused, one after the
+  // other, so that every answer is kept that can be.
+  async #submitWithAnswers() {
+    clearTimeout(this.#timer);
+    await this.#running;
+    const { submit, unsent } = this.kept;
+    if (!submit || !unsent.length || this.#failures) return false;
+    const answer = await send("POST", this.urls.submit, { ...submit, answers: bodyOf(unsent) });
+    if (answer.ok) this.#leave(() => location.assign(answer.data.next));
+    return answer.ok;
   }
 
   #watch() {

@@ -1,5 +1,5 @@
 // A pair whose time ran out: its complete answers are sent as a late judgment.
-import { problemOf, send } from "./room_api.js";
+import { problemOf, send } from "./room_store.js";
 
 const button = document.querySelector("[data-submit-late]");
 const problem = document.getElementById("submit-problem");

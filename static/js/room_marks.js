@@ -38,6 +38,7 @@ export class Marks {
 
   add(polarity) {
     const side = this.active();
+    if (!side.wasPlayed) return this.note(say("mark_unheard", { letter: side.letter }));
     const here = this.#list.find((mark) => mark.side === side.name && mark.polarity === polarity
       && Math.abs(mark.seconds - side.now) < SAME_MOMENT_SECONDS);
     if (here) return this.choose(here.id);
@@ -46,12 +47,13 @@ export class Marks {
     const mark = { id: this.#nextId++, side: side.name, ...moment, polarity, dimension: "", note: "" };
     this.#change("", [...this.#list, mark]);
     this.choose(mark.id);
-    this.note(say("mark_set", this.#wordsOf(mark)));
+    this.note(say("mark_set", this.#wordsOf(mark)), { isSeen: true });
   }
 
-  /** Bring a mark into the bar; `focus` also brings the keyboard there. */
+  /** Bring a mark into the bar; `focus` also brings the keyboard there, and unfolds what a phone folds. */
   choose(id, { focus = false } = {}) {
     this.#chosen = id;
+    this.bar.toggleAttribute("data-open", focus);
     this.#lastChange = "";
     this.#show();
     if (focus) (this.dimensions.find((each) => each.checked) ?? this.dimensions[0]).focus({ preventScroll: true });
@@ -143,6 +145,7 @@ export class Marks {
     press("turn-over", () => this.#edit({ polarity: this.#mark.polarity === "good" ? "bad" : "good" }));
     press("hear", () => this.hear(this.sides[this.#mark.side], this.#mark.seconds));
     press("delete", () => this.#delete());
+    press("more", () => this.choose(this.#chosen, { focus: true }));
     press("done", () => this.done());
     for (const polarity of ["good", "bad"])
       document.querySelector(`[data-mark-${polarity}]`).addEventListener("click", () => this.add(polarity));
@@ -150,7 +153,8 @@ export class Marks {
     this.bar.addEventListener("change", ({ target }) => target.type === "radio" && this.#edit({ dimension: target.value }));
     this.word.addEventListener("input", () => this.#edit({ note: this.word.value }, NOTE_PAUSE_MS));
     this.bar.addEventListener("keydown", (event) => this.#onKey(event));
-    this.bar.addEventListener("focusin", ({ relatedTarget }) => {
+    this.bar.addEventListener("focusin", ({ target, relatedTarget }) => {
+      if (target.closest(".mark-part")) this.bar.toggleAttribute("data-open", true);
       if (this.bar.contains(relatedTarget)) return;
       this.#cameFrom = relatedTarget;
       this.#isFromList = Boolean(relatedTarget?.closest("[data-marks]")); // its lines are made anew at every change

@@ -59,7 +59,7 @@ export class Questions {
     if (!this.isShown) return false;
     const step = this.isTogether && { ",": -1, ".": 1 }[key];
     if (step) {
-      this.#goTo(this.at + step, { focus: true });
+      this.goTo(this.at + step, { focus: true });
       return true;
     }
     const at = this.#asked;
@@ -68,7 +68,7 @@ export class Questions {
     input.checked = true;
     input.dispatchEvent(new Event("change", { bubbles: true }));
     const held = this.form.contains(document.activeElement);
-    if (at < this.last) this.#goTo(this.isTogether && !held ? this.#asked : at + 1, { focus: held });
+    this.goTo(this.isTogether && !held ? this.#asked : at + 1, { focus: held });
     return true;
   }
 
@@ -80,24 +80,36 @@ export class Questions {
 
   get #focused() { return this.panels.findIndex((panel) => panel.contains(document.activeElement)); }
 
-  #goTo(index, options) {
+  /** Show a question and bring it into view. */
+  goTo(index, options) {
     this.show(index, options);
-    if (this.isTogether) this.panels[this.at].scrollIntoView({ block: "nearest" });
+    this.#reveal();
+  }
+
+  // All of it where there is room, else from its beginning. What lies over the page is scroll-padding in room.css.
+  #reveal() {
+    const part = this.isTogether ? this.panels[this.at] : this.form;
+    part.scrollIntoView({ block: part.offsetHeight > innerHeight * 0.7 ? "start" : "nearest" });
   }
 
   #watch() {
     this.form.addEventListener("change", ({ target }) => this.#changed(target));
     document.addEventListener("earshot:answers", () => this.#note()); // another tab of this pair answered
     this.form.addEventListener("focusin", () => this.#focused >= 0 && this.#focused !== this.at && this.show(this.#focused));
-    this.form.querySelector("#reason").addEventListener("input", ({ target }) => this.draft.change({ reason: target.value }, 800));
-    this.form.querySelector("[data-back]").addEventListener("click", () => this.show(this.at - 1, { focus: true }));
-    this.form.querySelector("[data-next]").addEventListener("click", () => this.show(this.at + 1, { focus: true }));
-    for (const step of this.steps) step.addEventListener("click", () => this.#goTo(Number(step.dataset.step), { focus: true }));
+    const reason = this.form.querySelector("#reason");
+    reason.addEventListener("input", () => this.draft.change({ reason: reason.value }, 800));
+    reason.addEventListener("keydown", ({ key, ctrlKey, metaKey, isComposing }) => {
+      if (key === "Escape" && !isComposing) reason.blur();
+      if (key === "Enter" && (ctrlKey || metaKey)) this.submit();
+    });
+    this.form.querySelector("[data-back]").addEventListener("click", () => this.goTo(this.at - 1, { focus: true }));
+    this.form.querySelector("[data-next]").addEventListener("click", () => this.goTo(this.at + 1, { focus: true }));
+    for (const step of this.steps) step.addEventListener("click", () => this.goTo(Number(step.dataset.step), { focus: true }));
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       const isEnter = document.activeElement.matches("input[type=radio]"); // Enter in a scale goes on, as . does
       const goesOn = this.at < this.last && (isEnter || !this.isTogether);
-      if (goesOn) this.#goTo(this.at + 1, { focus: true });
+      if (goesOn) this.goTo(this.at + 1, { focus: true });
       else this.submit(event.submitter?.dataset.submit !== "stop");
     });
   }
@@ -115,8 +127,9 @@ export class Questions {
       const answer = answerOf(panel);
       const step = this.steps[index];
       const isConfidence = panel.dataset.question === "confidence";
-      const short = isConfidence ? answer && this.words.confidence.replace("{n}", answer) : this.words.answers[answer];
-      step.querySelector("[data-step-answer]").textContent = short ?? "";
+      const words = isConfidence ? answer && this.words.confidence.replace("{n}", answer)
+        : this.words.answers[answer] ?? panel.querySelector(":checked ~ .words")?.textContent;
+      step.querySelector("[data-step-answer]").textContent = step.title = words ?? "";
       step.classList.toggle("answered", Boolean(answer));
     });
     // On one page the button is always there; it calls when nothing is missing.
@@ -132,7 +145,7 @@ export class Questions {
   async submit(goOn = true) {
     if (this.missing.length) {
       this.#complain(this.words.missing.replace("{names}", this.missing.join(", ")));
-      this.#goTo(this.firstUnanswered, { focus: true });
+      this.goTo(this.firstUnanswered, { focus: true });
       return;
     }
     const buttons = [...this.form.querySelectorAll("[data-submit]")];
@@ -149,6 +162,7 @@ export class Questions {
     const problem = document.getElementById("submit-problem");
     problem.textContent = text;
     problem.hidden = !text;
+    if (text) this.#reveal();
   }
 }
 

@@ -1,6 +1,6 @@
 // One side of the room: its sound, its picture, its turns.
 import { clockText, drawLanes, fetchPeaks, markAt, timeAt } from "./lanes.js";
-import { PlayedStretches, holesIn, union } from "./room_stretches.js";
+import { PlayedStretches, holesIn, union } from "./room_heartbeat.js";
 import { say } from "./room_words.js";
 
 const LETTERS = { left: "A", right: "B" };
@@ -32,7 +32,7 @@ export class Side {
     this.state = null; // what the server says was heard
     this.noteSound();
     this.played = new PlayedStretches(this.audio);
-    this.scene = { turns: data.turns, duration: data.duration, playhead: 0, heard: records ? [] : undefined, marks: [] };
+    this.scene = { turns: data.turns, duration: data.duration, playhead: 0, heard: records ? [] : undefined, marks: [], isNumbered: true };
     this.#watch();
     this.#writeLines();
     new ResizeObserver(() => this.draw()).observe(this.canvas);
@@ -45,6 +45,7 @@ export class Side {
 
   get now() { return this.audio.currentTime; }
   get isPlaying() { return !this.audio.paused && !this.audio.ended; }
+  get wasPlayed() { return this.audio.played.length > 0 || this.state?.heard.length > 0; }
   get turnIndex() { return this.turnAt(this.now); }
 
   /** The turn that last began; −1 before the first. */
@@ -143,7 +144,9 @@ export class Side {
     const line = document.createElement("li");
     line.className = `turn ${turn.role}`;
     const button = Object.assign(document.createElement("button"), { type: "button", className: "turn-go" });
-    button.append(cell("visually-hidden", `${say("turn", { turn: index + 1 })}, `), cell("num soft", clockText(turn.start)), cell("turn-speaker", turn.speaker));
+    const number = cell("num soft turn-number", index + 1);
+    number.ariaHidden = "true";
+    button.append(number, cell("visually-hidden", `${say("turn", { turn: index + 1 })}, `), cell("num soft", clockText(turn.start)), cell("turn-speaker", turn.speaker));
     button.addEventListener("click", () => this.onSeek(this, turn.start));
     line.append(button);
     return line;
@@ -197,3 +200,23 @@ const cell = (className, textContent) => Object.assign(document.createElement("s
 
 // The picture is painted anew only when its spans change: twice a second is enough.
 const halfSeconds = (stretches) => stretches.map(([start, end]) => [start, end - (end % 0.5) || end]).filter(([start, end]) => end > start);
+
+const placesOf = (turns, number) => turns.flatMap((turn, index) => (turn.scenario_turn === number ? [index] : []));
+
+/**
+ * The same moment of the scenario on the other side: { index, match }.
+ * match: "same" (of several turns in one scenario turn, the same place), "nearest" (the scenario turn before it),
+ * or "beginning" (the other side has nothing that early).
+ */
+export function sameTurn(turns, index, others) {
+  const here = Math.max(0, index);
+  const number = turns[here].scenario_turn;
+  const there = placesOf(others, number);
+  if (there.length) {
+    const place = placesOf(turns, number).indexOf(here);
+    return { index: there[Math.min(place, there.length - 1)], match: "same" };
+  }
+  const before = others.map((turn) => turn.scenario_turn).filter((other) => other < number);
+  if (!before.length) return { index: 0, match: "beginning" };
+  return { index: placesOf(others, Math.max(...before))[0], match: "nearest" };
+}

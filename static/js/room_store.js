@@ -1,15 +1,58 @@
-// The draft as it is kept in this browser, so that a crashed tab, a dead server or a lost connection loses no answer.
+// JSON to and from the server (an answer that never came has status 0), and the draft as it is kept in this browser, so
+// that a crashed tab, a dead server or a lost connection loses no answer.
 // One entry per person and lease:
 //   {touched, urls: {draft, submit}, answers: {name: {value, at, base, sent}}, submit: {go_on} or null}
 // name   "scores.<dimension>", "confidence", "reason" or "marks"; a value of null is an answer taken back
 // at     when it was changed: milliseconds of the server's clock
 // base   what the server had, as far as was known, when it was changed
 // sent   when the server saved it (milliseconds, its clock); true where only that it did is known; false if not yet
-import { mayPass, problemOf, send } from "./room_api.js";
 import { storage } from "./storage.js";
+import { gettext } from "./words.js";
 
+const MOST_KEEPALIVE_CHARACTERS = 20000; // browsers refuse more than 64 KiB, and a character takes up to 3 bytes
 const PREFIX = "earshot:draft:";
 const KEPT_MS = 7 * 24 * 3600 * 1000;
+
+// Signing in changes the token: the cookie has the present one, the page the one of when it was loaded.
+function token() {
+  const cookie = document.cookie.split("; ").find((each) => each.startsWith("csrftoken="));
+  return cookie?.slice("csrftoken=".length) ?? JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
+}
+
+/**
+ * Requests outlive the page (keepalive), so what is sent while leaving still arrives.
+ * Each outcome is told to the document as `earshot:answered` with its status.
+ */
+export async function send(method, url, body) {
+  const answer = await ask(method, url, body === undefined ? undefined : JSON.stringify(body));
+  document.dispatchEvent(new CustomEvent("earshot:answered", { detail: { status: answer.status } }));
+  return answer;
+}
+
+async function ask(method, url, text) {
+  try {
+    const response = await fetch(url, {
+      method, credentials: "same-origin", keepalive: (text?.length ?? 0) < MOST_KEEPALIVE_CHARACTERS, cache: "no-store",
+      headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token() },
+      body: text,
+    });
+    const data = await response.json().catch(() => ({}));
+    return { ok: response.ok, status: response.status, data };
+  } catch {
+    return { ok: false, status: 0, data: {} };
+  }
+}
+
+/** Whether the same request may well succeed later: no connection, no server, or signed out (or in as another person). */
+export const mayPass = ({ status }) => status === 0 || status >= 500 || status === 403 || status === 404 || status === 429;
+
+/** Why something was not kept, as a sentence. */
+export function problemOf({ status, data }) {
+  if (status === 0) return gettext("The server does not answer. Your answers stay here, and saving is tried again.");
+  if (status === 403) return gettext("You are signed out. Sign in in another tab; your answers stay here.");
+  if (status >= 500) return gettext("The server could not do that. Your answers stay here, and saving is tried again.");
+  return data.detail ?? gettext("The server refused this. Reload the page; saved answers are kept.");
+}
 
 export class KeptDraft {
   #memory = null; // where the browser gives no storage: at least as long as the page lives
@@ -126,7 +169,7 @@ export function answersOf({ scores, confidence, reason, marks, saved_at: savedAt
 }
 
 /** Answers by name, [[name, {value}], …], as the server takes them. */
-function bodyOf(answers) {
+export function bodyOf(answers) {
   const body = {};
   for (const [name, { value }] of answers) {
     if (name.startsWith("scores.")) body.scores = { ...body.scores, [name.slice(7)]: value };

@@ -242,6 +242,27 @@ def test_the_training_tells_after_each_answer_and_lets_both_be_heard_again():
     assert "The answer is" not in ahead
 
 
+def test_the_training_explains_in_the_readers_language_what_was_said_in_the_studys():
+    attempt, client = begun(Step.TRAINING, language="en")
+    client.cookies["django_language"] = "ja"
+
+    response = client.post(page("answer_trial", attempt.key, 0), {"answer": "0"})
+    html = client.get(response["Location"]).content.decode()
+
+    assert "よいほうでは「何を見たと思いますか」で声が上がり" in html
+    assert "In the better one" not in html
+
+
+@pytest.mark.parametrize(("typed", "n_kept"), [("12", 0), ("1 2", 0), ("1234", 0), ("1 2 3", 1), ("１２３", 1)])
+def test_only_three_digits_are_an_answer_to_three_digits(typed, n_kept):
+    attempt, client = begun(Step.DIGITS)
+
+    html = client.post(page("answer_trial", attempt.key, 0), {"answer": typed}, follow=True).content.decode()
+
+    assert attempt.answers.count() == n_kept
+    assert ("Type three digits. Guess those you missed." in html) == (n_kept == 0)
+
+
 def test_the_test_pairs_tell_nothing():
     attempt, client = begun(Step.GOLD)
 
@@ -442,7 +463,7 @@ def test_agreement_with_gold_is_shown_where_the_study_allows_it(shows, is_there)
 
 
 def gold_judgment(study, user, *, verdict, at):
-    judgment = judge(make_pair(study, kind="gold"), annotator=user, at=at)
+    judgment = judge(make_pair(study, kind="gold", expected_value=3), annotator=user, at=at)
     judgment.quality.checks = {"gold": [verdict, "known"]}
     judgment.quality.save()
 

@@ -346,6 +346,21 @@ def test_after_a_failed_check_one_waits_ten_minutes_and_hears_other_sounds():
     assert second.seed != failed.seed
 
 
+def test_while_one_check_of_hearing_waits_the_other_can_be_taken_and_the_training_not():
+    study = make_entry_study()
+    user = make_consenting(study)
+    for step in (Step.CHANNELS, Step.HEADPHONES, Step.LEVEL):
+        passed(user, study, step)
+    take(attempts.begin(user, study, Step.DIGITS, at=NOW), n_right=0)
+
+    assert take(attempts.begin(user, study, Step.DIFFERENCES, at=NOW + minutes(1)), n_right=4).passed
+    standing = standing_of(user, study, at=NOW + minutes(2))
+    assert standing.next_step is not None
+    assert (standing.next_step.step, standing.next_step.state) == (Step.DIGITS, "wait")
+    with pytest.raises(ValidationError, match="One step after the other: Digits"):
+        attempts.begin(user, study, Step.TRAINING, at=NOW + minutes(2))
+
+
 def failed_gold(user, study, *, at):
     return passed(user, study, Step.GOLD, at=at, is_passed=False, n_right=2)
 

@@ -310,7 +310,8 @@ def test_a_closed_link_says_why_and_whom_to_ask_and_lets_nobody_in(study, how, w
     response = come(link, **ACCOUNT)
 
     assert f"<h1>{words}</h1>" in html
-    assert "Ask Rosa (rosa@example.org) for a new one." in html
+    assert "Ask Rosa for a new one." in html
+    assert "rosa@example.org" not in html  # anybody may have the link
     assert response.status_code == 410
     assert come(link, query="?participant=p1").status_code == 410
     assert come(link, signed_in(make_user())).status_code == 410
@@ -397,6 +398,21 @@ def test_a_worker_who_may_not_sign_in_any_more_does_not(study):
     User.objects.filter(name="p1").update(is_active=False)
 
     assert "may not sign in any more" in come(link, query="?participant=p1").content.decode()
+
+
+@pytest.mark.parametrize("name", ["account_email", "account_set_password", "account_change_password", "mfa_index"])
+def test_a_crowd_worker_has_no_password_to_set_which_would_lock_them_out(study, name):
+    client = Client()
+    come(make_link(study), client, query="?participant=p1")
+
+    response = client.get(reverse(name))
+
+    assert response.status_code == 403
+    assert "You sign in by the link of your site" in response.content.decode()
+    menu = client.get(reverse("annotation:work")).content.decode()
+    assert reverse("accounts:profile") in menu
+    assert reverse("account_email") not in menu
+    assert client.get(reverse("account_logout")).status_code == 200
 
 
 @pytest.mark.parametrize("how", ["role", "password"])

@@ -101,7 +101,7 @@ def test_submitting_before_both_were_heard_says_what_to_hear(pair_of, enter):
     page.keyboard.press("s")
 
     order = "A and B" if lease.heard_first == "left" else "B and A"
-    assert f"Nothing to submit yet: hear {order} to the end first" in page.locator(".toast").inner_text()
+    assert f"Nothing to submit yet: hear {order} to the end first" in page.locator("[data-player-note]").inner_text()
 
 
 def test_a_seek_lands_where_it_was_asked(pair_of, enter):
@@ -182,7 +182,7 @@ def test_a_side_whose_turn_has_not_come_is_not_heard_however_it_is_started(pair_
 
     page.evaluate(f"document.querySelector('#side-{other} audio').play()")
 
-    page.wait_for_selector(".toast")
+    until(page, "document.querySelector('[data-player-note]').textContent.startsWith('Hear ')")
     until(page, PLAYING + " === 0")
     assert page.evaluate("window.most") == 0
 
@@ -215,7 +215,7 @@ def test_drafts_survive_a_reload(pair_of, enter):
     page.reload()
 
     page.wait_for_selector("[data-step='2'][aria-current=step]")
-    assert page.locator("[data-step-answer]").all_inner_texts()[:3] == ["B 2", "cannot tell", ""]
+    assert page.locator("[data-step-answer]").all_inner_texts()[:3] == ["B better", "cannot tell", ""]
     assert Score.objects.filter(judgment__lease=lease).count() == 2
 
 
@@ -339,6 +339,7 @@ def test_a_whole_judgment_by_touch_on_a_phone(pair_of, enter):
     page.locator("[data-play]").tap()
     until(page, f"document.querySelector('#side-{lease.heard_first} audio').currentTime > 1.2")
     page.locator("[data-mark-good]").tap()
+    page.locator("[data-mark-more]").tap()
     page.locator(".mark-dimensions label").nth(1).tap()
     page.locator("[data-mark-done]").tap()
     until(page, f"document.querySelector('[data-gate-side={lease.heard_first}] [data-share]').textContent === 'heard'")

@@ -5,6 +5,7 @@ import pytest
 from earshot.languages import catalogue
 from earshot.languages.management.commands.compile_words import compiled
 from tests.browser.axe import violations
+from tests.browser.room import until
 from tests.factories import make_user
 from tests.platform_floor.test_languages import SCRIPT_WORDS, THREE
 
@@ -63,3 +64,25 @@ def test_a_language_is_chosen_by_keyboard_and_scripts_speak_it(open_page, three_
         "2日前",
     ]
     assert page.evaluate(SAY, "Not a sentence of the catalogue") == "Not a sentence of the catalogue"
+
+
+def test_the_scripts_of_the_work_page_speak_the_readers_language(pair_of, enter):
+    page, _annotator = enter(pair_of("none"))
+    page.context.add_cookies([{"name": "django_language", "value": "ja", "url": page.url}])
+    page.reload()
+
+    until(page, "Boolean(globalThis.earshotWords)")
+    page.keyboard.press("?")
+    page.wait_for_selector("#key-sheet[open]")
+
+    assert page.locator("#key-sheet h3").all_inner_texts() == ["このページ", "全ページ共通"]
+
+
+def test_a_link_that_looks_like_a_button_is_pressed_by_space(page_of):
+    page = page_of(make_user("researcher"))
+    page.goto("/studies/")
+
+    page.locator("#main a[role=button]").first.focus()
+    page.keyboard.press("Space")
+
+    page.wait_for_url("**/studies/new")

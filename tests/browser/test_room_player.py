@@ -92,7 +92,7 @@ def test_the_first_listen_keeps_its_order_when_sides_are_compared(pair_of, enter
     page.keyboard.press("c")
     assert page.evaluate(ACTIVE_SIDE) == first
     said = f"Hear {letter[first]} to its end first, then {letter[second]}."
-    assert said in page.locator(".toast").inner_text()
+    assert page.locator(NOTE).inner_text() == said
 
     until(page, f"document.querySelector('[data-gate-side={first}] [data-share]').textContent === 'heard'")
     page.keyboard.press("c")
@@ -124,7 +124,7 @@ def test_matching_turns_by_their_place_within_the_scenario_turn(open_page):
 
     found = page.evaluate(
         """async cases => {
-            const { sameTurn } = await import("/static/js/room_turns.js");
+            const { sameTurn } = await import("/static/js/room_side.js");
             const turns = numbers => numbers.map(scenario_turn => ({ scenario_turn }));
             return cases.map(([here, index, there]) => sameTurn(turns(here), index, turns(there)));
         }""",
@@ -146,7 +146,7 @@ def test_what_was_passed_over_is_what_is_missing_before_the_last_moment_heard(op
 
     found = page.evaluate(
         """async cases => {
-            const { holesIn } = await import("/static/js/room_stretches.js");
+            const { holesIn } = await import("/static/js/room_heartbeat.js");
             return cases.map(([missing, heard]) => holesIn(missing, heard));
         }""",
         [case[:2] for case in cases],

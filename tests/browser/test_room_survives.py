@@ -184,6 +184,9 @@ def crash(page) -> None:
 def test_a_mark_put_before_a_crash_is_there_again(pair_of, enter):
     page, _annotator = enter(pair_of("none"))
     lease = into_the_room(page)
+    page.keyboard.press("a")
+    until(page, "document.querySelector('#side-left audio').currentTime > 0.3")
+    page.keyboard.press("Space")
     unplug(page)
     page.keyboard.press("-")
     until(page, KEPT)

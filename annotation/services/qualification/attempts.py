@@ -94,8 +94,8 @@ def answer(attempt: Attempt, number: int, given: str, *, at: datetime) -> TrialA
         raise ValidationError(_("This trial is not the one to answer now. Go on with the one that is shown."))
     trial = trials_of(attempt)[number]
     given = given.strip()
-    if not trial.takes(given):
-        raise ValidationError(_("Give one of the answers that are offered."))
+    if problem := trial.problem(given):
+        raise ValidationError(problem)
     is_right = trial.is_right(given)
     stored = TrialAnswer.objects.create(attempt=attempt, number=number, answer=given, is_right=is_right, answered_at=at)
     attempt.n_right += is_right

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from annotation import material
@@ -10,6 +11,8 @@ from annotation.material import Stimulus
 from annotation.models import Attempt, Step
 from annotation.queries.questions import scale
 from annotation.services.qualification.rules import RULES
+
+N_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,12 @@ class Trial:
     note: str = ""  # what a sound says, or what is talked about
     lines: tuple[tuple[str, str], ...] = ()  # (role, words) of a conversation
 
-    def takes(self, answer: str) -> bool:
-        """Whether this is an answer at all."""
-        if not self.options:
-            return 0 < len(answer.strip()) <= 20
-        return answer in {option.value for option in self.options}
+    def problem(self, answer: str) -> str:
+        """Why this is no answer at all; nothing if it is one."""
+        if self.options:
+            is_offered = answer in {option.value for option in self.options}
+            return "" if is_offered else _("Give one of the answers that are offered.")
+        return "" if len(material.digits_in(answer)) == N_DIGITS else _("Type three digits. Guess those you missed.")
 
 
 def trials_of(attempt: Attempt) -> list[Trial]:
@@ -120,7 +124,7 @@ def _pair(pair: material.MaterialPair) -> Trial:
         options,
         lambda answer: pair.is_right(int(answer)),
         right_words=next(option.words for option in options if option.value == str(pair.answer)),
-        explanation=pair.words,
+        explanation=material.explanation_for(pair, get_language() or pair.language),
         lines=pair.lines,
     )
 
