@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from earshot.estimation import ceiling_from_probabilities, ceiling_from_votes, krippendorff_alpha
+from earshot.estimation.agreement import gwet_ac2
 
 
 def make_votes(*, n_pairs=30, n_raters=5, seed=0, missing=0.3):
@@ -73,6 +74,87 @@ def test_jackknife_interval_covers_the_alpha_of_many_votes():
     truth = krippendorff_alpha(*make_votes(n_pairs=20_000, seed=100)[::2]).alpha
 
     intervals = [krippendorff_alpha(*make_votes(seed=seed)[::2]) for seed in range(100)]
+
+    assert 0.88 <= np.mean([each.low <= truth <= each.high for each in intervals]) <= 1.0
+
+
+# irrCAC 0.4.4 (PyPI, Gwet's formulas), CAC(table, weights="ordinal", categories=[-3, …, 3]).gwet(), where the table
+# holds the units of make_votes(seed=…) in both signs; missing=0.6 leaves single votes, which count in the shares.
+@pytest.mark.parametrize(
+    ("options", "oracle"),
+    [
+        ({"seed": 0}, 0.8095382834),
+        ({"seed": 1}, 0.8257047141),
+        ({"seed": 2}, 0.7371521810),
+        ({"seed": 3}, 0.7654658009),
+        ({"seed": 4}, 0.6988788721),
+        ({"seed": 3, "missing": 0.6}, 0.7198979710),
+    ],
+)
+def test_ac2_equals_irrcac_on_symmetric_data_with_gaps(options, oracle):
+    unit, _rater, value = make_votes(**options)
+
+    agreement = gwet_ac2(unit, value)
+
+    assert agreement.ac2 == pytest.approx(oracle, abs=1e-10)
+    assert agreement.low < agreement.ac2 < agreement.high
+
+
+def test_ac2_worked_by_hand():
+    # Two pairs, two raters: (1, 1) and (0, 1). Levels one apart weigh 1 − 1/21, so the pairs agree by 1 and 20/21.
+    # Shares of −1, 0, 1 in both signs: 3/8, 2/8, 3/8; Σ π(1 − π) = 2 · 15/64 + 12/64 = 42/64.
+    # Weights sum to 49 − 252/21 = 37; chance: 37 · (42/64) / 42 = 37/64.
+    agreement = gwet_ac2([0, 0, 1, 1], [1, 1, 0, 1])
+
+    assert agreement.ac2 == pytest.approx((41 / 42 - 37 / 64) / (1 - 37 / 64))
+    assert (agreement.n_units, agreement.n_votes) == (2, 4)
+    assert (agreement.low, agreement.high) == (None, None)
+    assert agreement.reason == "votes on 2 groups of pairs; an interval needs 5 or more"
+
+
+def test_renaming_a_and_b_leaves_ac2_unchanged():
+    unit, _rater, value = make_votes(seed=7)
+    turned = np.random.default_rng(1).random(unit.max() + 1) < 0.5
+
+    renamed, before = gwet_ac2(unit, np.where(turned[unit], -value, value)), gwet_ac2(unit, value)
+
+    assert renamed.ac2 == pytest.approx(before.ac2, abs=1e-12)
+    assert (renamed.low, renamed.high) == pytest.approx((before.low, before.high), abs=1e-12)
+
+
+def test_ac2_stays_high_where_nearly_all_pairs_are_alike_and_alpha_does_not():
+    unit = np.repeat(np.arange(40), 2)
+    value = np.zeros(80, dtype=int)
+    value[[0, 10, 20, 30]] = 1  # four pairs on which one of two raters heard a slight difference
+
+    assert krippendorff_alpha(unit, value).alpha == pytest.approx(0.006, abs=0.001)
+    assert gwet_ac2(unit, value).ac2 == pytest.approx(0.995, abs=0.001)
+
+
+def test_ac2_is_one_where_everyone_agreed_that_all_pairs_are_alike():
+    agreement = gwet_ac2(np.repeat(np.arange(8), 3), np.zeros(24, dtype=int))
+
+    assert (agreement.ac2, agreement.low, agreement.high, agreement.reason) == (1.0, 1.0, 1.0, "")
+
+
+def test_single_votes_have_no_ac2_and_one_group_with_two_votes_has_no_interval():
+    alone = gwet_ac2([0, 1, 2], [1, 2, 3])
+    one_group = gwet_ac2([0, 0, 1, 2, 3, 4], [1, 2, 3, 1, 0, 0])
+
+    assert (alone.ac2, alone.reason) == (None, "no pair has two votes")
+    assert one_group.ac2 is not None
+    assert one_group.reason == "all pairs with two votes are in one group of pairs"
+
+
+def test_ac2_refuses_a_vote_off_the_scale():
+    with pytest.raises(ValueError, match="There is a vote of 5"):
+        gwet_ac2([0, 0], [1, 5])
+
+
+def test_ac2_jackknife_interval_covers_the_ac2_of_many_votes():
+    truth = gwet_ac2(*make_votes(n_pairs=20_000, seed=100)[::2]).ac2
+
+    intervals = [gwet_ac2(*make_votes(seed=seed)[::2]) for seed in range(100)]
 
     assert 0.88 <= np.mean([each.low <= truth <= each.high for each in intervals]) <= 1.0
 

@@ -61,8 +61,9 @@ def ceiling_from_votes(unit: Column, value: Column, cluster: Column, *, confiden
     wins, losses, unit_cluster = wins[kept], losses[kept], unit_cluster[kept]
     if not kept.any():
         return Ceiling(None, None, None, 0, 0, "no pair has two decided votes")
-    estimate = _fit_ceiling(wins, losses)
-    low, high, reason = _jackknife(wins, losses, number(unit_cluster), estimate, confidence)
+    splits, per_cluster = _count_splits(wins, losses, number(unit_cluster))
+    estimate = _fit_ceiling(splits, per_cluster.sum(axis=0))
+    low, high, reason = _jackknife(splits, per_cluster, estimate, confidence)
     return Ceiling(estimate, low, high, int(kept.sum()), int(wins.sum() + losses.sum()), reason)
 
 
@@ -71,24 +72,37 @@ def expected_ceiling(shape: float) -> float:
     return 0.5 + float(np.exp(-betaln(shape, shape) - 2 * shape * np.log(2.0))) / shape
 
 
-def _fit_ceiling(wins: Ints, losses: Ints) -> float:
+def _count_splits(wins: Ints, losses: Ints, cluster: Ints) -> tuple[Ints, Ints]:
+    """The distinct splits of votes, (2, k), and how many pairs of each cluster have each, (clusters, k).
+
+    There are few of them however many pairs there are, so that leaving out one cluster after another stays cheap.
+    """
+    splits, place = np.unique(np.stack([wins, losses]), axis=1, return_inverse=True)
+    n_clusters, n_splits = int(cluster.max()) + 1, splits.shape[1]
+    counts = np.bincount(cluster * n_splits + place.ravel(), minlength=n_clusters * n_splits)
+    return splits.astype(np.int64), counts.reshape(n_clusters, n_splits).astype(np.int64)
+
+
+def _fit_ceiling(splits: Ints, count: Ints) -> float:
     """Beta-binomial maximum likelihood in one unknown."""
+    wins, losses = splits
 
     def cost(log_shape: float) -> float:
         shape = np.exp(log_shape)
-        return float(np.sum(betaln(shape, shape) - betaln(shape + wins, shape + losses)))
+        return float(count @ (betaln(shape, shape) - betaln(shape + wins, shape + losses)))
 
     best = minimize_scalar(cost, bounds=LOG_SHAPE_BOUNDS, method="bounded", options={"xatol": 1e-6})
     return expected_ceiling(float(np.exp(best.x)))
 
 
 def _jackknife(
-    wins: Ints, losses: Ints, clusters: Ints, estimate: float, confidence: float
+    splits: Ints, per_cluster: Ints, estimate: float, confidence: float
 ) -> tuple[float | None, float | None, str]:
-    n_clusters = int(clusters.max()) + 1
+    n_clusters = len(per_cluster)
     if n_clusters < MIN_CLUSTERS:
         return None, None, f"decided votes on {n_clusters} groups of pairs; an interval needs {MIN_CLUSTERS} or more"
-    left_out = np.array([_fit_ceiling(wins[clusters != c], losses[clusters != c]) for c in range(n_clusters)])
+    whole = per_cluster.sum(axis=0)
+    left_out = np.array([_fit_ceiling(splits, whole - own) for own in per_cluster])
     variance = (n_clusters - 1) / n_clusters * float(((left_out - left_out.mean()) ** 2).sum())
     reach = float(student_t.ppf(0.5 + confidence / 2, n_clusters - 1)) * variance**0.5
     return max(estimate - reach, 0.5), min(estimate + reach, 1.0), ""

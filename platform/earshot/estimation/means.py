@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.stats import t as student_t
 
-from earshot.estimation.clusters import too_few_clusters, two_way_covariance, two_way_meat
+from earshot.estimation.clusters import too_few_clusters, two_way
 from earshot.estimation.votes import Column, Ints, code_votes
 
 
@@ -62,8 +62,8 @@ def mean_cmos(
     reach = np.zeros(n_systems)
     if not reason:
         errors = sparse.csr_array(scores - takes_part.multiply(means[None, :]))
-        meats = two_way_meat(errors, row, votes.rater, votes.scenario)
-        variance = np.diag(two_way_covariance(np.diag(1 / np.maximum(counts, 1)), meats))
+        errors_of_means = two_way(np.diag(1 / np.maximum(counts, 1)), errors, row, votes.rater, votes.scenario)
+        variance = np.diag(errors_of_means.covariance())
         freedom = min(votes.n_raters, votes.n_scenarios) - 1
         reach = student_t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(variance)
     return tuple(

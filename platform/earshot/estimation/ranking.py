@@ -1,63 +1,34 @@
-"""A ranking of systems from votes on −3 … +3, with intervals that know how votes cluster, and "cannot say yet"."""
+"""Rankings from votes on −3 … +3, with intervals that know how votes cluster, and "cannot say yet"."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
-from scipy.stats import t as student_t
 
-from earshot.estimation import ordinal
-from earshot.estimation.clusters import too_few_clusters, two_way_covariance, two_way_meat
+from earshot.estimation import davidson, ordinal
+from earshot.estimation.boards import Board, make_board
+from earshot.estimation.cells import Cells, count_cells
+from earshot.estimation.clusters import TwoWay, too_few_clusters, two_way
+from earshot.estimation.newton import Fit
 from earshot.estimation.votes import MAX_VALUE, Column, Floats, Ints, Votes, code_votes
 
 LARGEST_ADVANTAGE = 15.0  # logits between two systems; beyond it the fit has run away, not found a maximum
-SIDE_ALARM = 0.2  # logits
+SMALLEST_INFORMATION = 1e-9  # of the largest; below it a slope and the systems say the same
+SAME_AS_SYSTEMS = "cannot be told apart from which systems were compared"
 
 
 @dataclass(frozen=True)
-class Standing:
-    """One system on a board. Strengths are logits with mean 0; None is "cannot say yet"."""
+class Ranking:
+    """A fit with all that its board was made from."""
 
-    system: Hashable
-    strength: float | None
-    low: float | None
-    high: float | None
-    rank: int | None  # 1 + the number of systems whose lower bound lies above this one's upper bound
-    n_votes: int
-
-
-@dataclass(frozen=True)
-class SideIntercept:
-    """How many logits the left side is favoured by."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-    @property
-    def is_alarming(self) -> bool:
-        return abs(self.value) > SIDE_ALARM
-
-
-@dataclass(frozen=True)
-class Board:
-    standings: tuple[Standing, ...]  # strongest first where strengths are known
-    thresholds: tuple[float, ...] | None  # logits at which |vote| reaches 1, 2, 3; inf where nobody went so far
-    side_intercept: SideIntercept | None
-    n_votes: int
-    n_raters: int
-    n_scenarios: int
-    confidence: float
-    reason: str  # why intervals, or strengths too, are missing; empty if nothing is
-    covariance: Floats | None  # of the strengths, in the order of `covariance_of`
-    covariance_of: tuple[Hashable, ...]
-
-    @property
-    def can_say(self) -> bool:
-        """Whether every system has a strength with an interval."""
-        return not self.reason
+    board: Board
+    votes: Votes
+    cells: Cells | None
+    design: ordinal.Design | davidson.Design | None
+    fit: Fit | None
+    errors: TwoWay | None
 
 
 def fit_ordinal_bradley_terry(
@@ -68,12 +39,14 @@ def fit_ordinal_bradley_terry(
     scenario: Column,
     side: Column | None = None,
     *,
+    covariates: Column | None = None,
+    covariate_names: Sequence[str] = (),
     systems: Sequence[Hashable] | None = None,
     confidence: float = 0.95,
 ) -> Board:
     """Rank systems by cumulative-link Bradley-Terry with symmetric thresholds.
 
-    Args: as `code_votes`; `side` adds an intercept for the left side.
+    Args: as `code_votes`; `side` adds an intercept for the left side, `covariates` a coefficient for each column.
     Returns:
         Strengths in logits, Σ = 0, with two-way cluster-robust intervals (rater and scenario, t with the smaller
         number of clusters less one). Where a strength or an interval cannot be known yet it is None, and `reason`
@@ -81,22 +54,92 @@ def fit_ordinal_bradley_terry(
         from a weak prior, no intervals), fewer raters or scenarios than `clusters.MIN_CLUSTERS` (no intervals).
     Source: docs/ranking.md.
     """
-    votes = code_votes(system_a, system_b, value, rater, scenario, side, systems=systems)
+    votes = code_votes(system_a, system_b, value, rater, scenario, side, covariates=covariates, systems=systems)
+    return rank(votes, covariate_names=covariate_names, confidence=confidence).board
+
+
+def fit_davidson(
+    system_a: Column,
+    system_b: Column,
+    value: Column,
+    rater: Column,
+    scenario: Column,
+    side: Column | None = None,
+    *,
+    covariates: Column | None = None,
+    covariate_names: Sequence[str] = (),
+    systems: Sequence[Hashable] | None = None,
+    confidence: float = 0.95,
+) -> Board:
+    """Rank systems by Davidson's model of win, tie and loss: only the sign of a vote counts.
+
+    Another model than the ordinal one: strengths and intervals are on its own scale. Args, returns and reasons as
+    `fit_ordinal_bradley_terry`; the board has a tie parameter in the place of thresholds.
+    """
+    votes = code_votes(system_a, system_b, value, rater, scenario, side, covariates=covariates, systems=systems)
+    return rank(votes, model="davidson", covariate_names=covariate_names, confidence=confidence).board
+
+
+def rank(
+    votes: Votes, *, model: str = "ordinal", covariate_names: Sequence[str] = (), confidence: float = 0.95
+) -> Ranking:
+    """Fit `model`, "ordinal" or "davidson", and keep what lies behind its board."""
+    names = _name_covariates(votes, covariate_names)
+    if model not in ("ordinal", "davidson"):
+        raise ValueError(f"There is no model {model!r}. Choose ordinal or davidson.")
     if reason := _cannot_fit(votes):
-        return _board(votes, None, None, None, confidence=confidence, reason=reason)
-    cells = ordinal.count_cells(votes)
-    design = ordinal.build_design(cells, len(votes.systems), has_side=side is not None)
-    reason = _one_sided(votes)
-    fit = None if reason else ordinal.maximise(design, cells.count, ridge=False)
-    if fit is None or _ran_away(design, fit):
-        reason = reason or "the votes that there are fit one way too well: some distance has no upper bound yet"
-        fit = ordinal.maximise(design, cells.count, ridge=True)
-    reason = reason or too_few_clusters(votes.n_raters, votes.n_scenarios)
-    covariance = None
+        board = make_board(votes, None, None, confidence=confidence, reason=reason)
+        return Ranking(board, votes, None, None, None, None)
+    if model == "davidson":
+        votes = replace(votes, value=np.sign(votes.value))
+    cells, has_side = count_cells(votes), votes.side is not None
+    build = davidson.build_design if model == "davidson" else ordinal.build_design
+    design = build(cells, len(votes.systems), has_side=has_side)
+    fit, reason = _fit(design, cells, _one_sided(votes) or _same_as_systems(cells, len(votes.systems), has_side, names))
+    reason = reason or too_few_clusters(votes.n_raters, votes.n_scenarios, len(names))
+    errors = None if reason else two_way(fit.bread, fit.scores, cells.of_vote, votes.rater, votes.scenario)
+    board = make_board(
+        votes,
+        fit,
+        errors,
+        confidence=confidence,
+        reason=reason,
+        covariate_names=names,
+        thresholds=_thresholds(design, fit) if isinstance(design, ordinal.Design) else None,
+        tie_parameter=_tie_parameter(design, fit) if isinstance(design, davidson.Design) else None,
+    )
+    return Ranking(board, votes, cells, design, fit, errors)
+
+
+def _fit(design: ordinal.Design | davidson.Design, cells: Cells, reason: str) -> tuple[Fit, str]:
+    """The most likely parameters; with a weak prior where `reason`, or what the fit does, says they have no bound."""
     if not reason:
-        meats = two_way_meat(fit.scores, cells.of_vote, votes.rater, votes.scenario)
-        covariance = two_way_covariance(ordinal.bread(design, fit), meats)
-    return _board(votes, design, fit, covariance, confidence=confidence, reason=reason)
+        fit = maximise(design, cells.count, ridge=False)
+        if not ran_away(fit, design.n_slopes):
+            return fit, ""
+        reason = "the votes that there are fit one way too well: some distance has no upper bound yet"
+    return maximise(design, cells.count, ridge=True), reason
+
+
+def maximise(
+    design: ordinal.Design | davidson.Design, count: Floats, *, ridge: bool, start: Floats | None = None
+) -> Fit:
+    if isinstance(design, davidson.Design):
+        return davidson.maximise(design, count, ridge=ridge, start=start)
+    return ordinal.maximise(design, count, ridge=ridge, start=start)
+
+
+def ran_away(fit: Fit, n_slopes: int) -> bool:
+    slopes = fit.parameters[fit.n_systems : fit.n_systems + n_slopes]
+    too_far = np.ptp(fit.strengths) > LARGEST_ADVANTAGE or np.any(np.abs(slopes) > LARGEST_ADVANTAGE)
+    return not fit.converged or bool(too_far)
+
+
+def _name_covariates(votes: Votes, names: Sequence[str]) -> tuple[str, ...]:
+    n_covariates = 0 if votes.covariates is None else votes.covariates.shape[1]
+    if len(names) != n_covariates:
+        raise ValueError(f"There are {n_covariates} covariates but {len(names)} names for them. Name each column.")
+    return tuple(names)
 
 
 def _cannot_fit(votes: Votes) -> str:
@@ -133,69 +176,33 @@ def _one_sided(votes: Votes) -> str:
 
 
 def _links(source: Ints, target: Ints, n_systems: int) -> sparse.csr_array:
-    return sparse.csr_array((np.ones(len(source)), (source, target)), shape=(n_systems, n_systems))
+    met = np.bincount(source * n_systems + target, minlength=n_systems**2) > 0
+    return sparse.csr_array(met.reshape(n_systems, n_systems).astype(np.float64))
 
 
-def _ran_away(design: ordinal.Design, fit: ordinal.Fit) -> bool:
-    strengths = fit.parameters[: design.n_systems]
-    side = fit.parameters[design.n_systems : design.first_threshold]
-    return not fit.converged or bool(np.ptp(strengths) > LARGEST_ADVANTAGE or np.any(np.abs(side) > LARGEST_ADVANTAGE))
+def _same_as_systems(cells: Cells, n_systems: int, has_side: bool, names: tuple[str, ...]) -> str:
+    index = indistinct_slope(cells, n_systems, cells.slopes(has_side=has_side))
+    if index is None:
+        return ""
+    return f"{(('side',) * has_side + names)[index]} {SAME_AS_SYSTEMS}"
 
 
-def _board(
-    votes: Votes,
-    design: ordinal.Design | None,
-    fit: ordinal.Fit | None,
-    covariance: Floats | None,
-    *,
-    confidence: float,
-    reason: str,
-) -> Board:
-    n_systems = len(votes.systems)
-    reach = None
-    if covariance is not None:
-        freedom = min(votes.n_raters, votes.n_scenarios) - 1
-        reach = student_t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(np.diag(covariance))
-    strengths = None if fit is None else fit.parameters[:n_systems]
-    return Board(
-        standings=_standings(votes, strengths, reach),
-        thresholds=None if design is None or fit is None else _thresholds(design, fit),
-        side_intercept=None if design is None or fit is None else _side_intercept(design, fit, reach),
-        n_votes=len(votes),
-        n_raters=votes.n_raters,
-        n_scenarios=votes.n_scenarios,
-        confidence=confidence,
-        reason=reason,
-        covariance=None if covariance is None else covariance[:n_systems, :n_systems],
-        covariance_of=votes.systems,
-    )
+def indistinct_slope(cells: Cells, n_systems: int, slopes: Floats) -> int | None:
+    """A column of `slopes` (cells, k) that systems and other slopes explain wholly, so that it has no coefficient."""
+    n_slopes = slopes.shape[1]
+    if not n_slopes:
+        return None
+    size = np.sqrt(np.average(slopes**2, axis=0, weights=cells.count))
+    form = ordinal.build_advantage(cells, n_systems, slopes / np.where(size > 0, size, 1.0), n_systems + n_slopes)
+    information = (form.T @ form.multiply(cells.count[:, None])).toarray()
+    information[:n_systems, :n_systems] += 1.0  # Σθ = 0
+    values, vectors = np.linalg.eigh(information)
+    if values[0] > SMALLEST_INFORMATION * values[-1]:
+        return None
+    return int(np.argmax(np.abs(vectors[n_systems:, 0])))
 
 
-def _standings(votes: Votes, strengths: Floats | None, reach: Floats | None) -> tuple[Standing, ...]:
-    n_systems = len(votes.systems)
-    n_votes = np.bincount(np.concatenate([votes.system_a, votes.system_b]), minlength=n_systems)
-    if strengths is None:
-        return tuple(
-            Standing(name, None, None, None, None, int(n)) for name, n in zip(votes.systems, n_votes, strict=True)
-        )
-    order = np.argsort(-strengths, kind="stable")
-    low = high = None
-    if reach is not None:
-        low, high = strengths - reach[:n_systems], strengths + reach[:n_systems]
-    return tuple(
-        Standing(
-            system=votes.systems[index],
-            strength=float(strengths[index]),
-            low=None if low is None else float(low[index]),
-            high=None if high is None else float(high[index]),
-            rank=None if low is None or high is None else 1 + int(np.sum(low > high[index])),
-            n_votes=int(n_votes[index]),
-        )
-        for index in order
-    )
-
-
-def _thresholds(design: ordinal.Design, fit: ordinal.Fit) -> tuple[float, ...]:
+def _thresholds(design: ordinal.Design, fit: Fit) -> tuple[float, ...]:
     """Where |vote| reaches 1, 2, 3. A level that nobody used begins where the next used one does, the last at inf."""
     cuts = fit.parameters[design.first_threshold :]
     starts = {level: float(cut) for level, cut in zip(design.levels[1:], cuts, strict=True)}
@@ -207,10 +214,5 @@ def _thresholds(design: ordinal.Design, fit: ordinal.Fit) -> tuple[float, ...]:
     )
 
 
-def _side_intercept(design: ordinal.Design, fit: ordinal.Fit, reach: Floats | None) -> SideIntercept | None:
-    if not design.has_side:
-        return None
-    value = float(fit.parameters[design.n_systems])
-    if reach is None:
-        return SideIntercept(value, None, None)
-    return SideIntercept(value, value - float(reach[design.n_systems]), value + float(reach[design.n_systems]))
+def _tie_parameter(design: davidson.Design, fit: Fit) -> float:
+    return float(np.exp(fit.parameters[-1])) if design.has_ties else 0.0

@@ -11,6 +11,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Column: TypeAlias = Sequence[Any] | npt.NDArray[Any]
 MAX_VALUE = 3  # the scale is −3 … +3
+DENSE = 4  # whole numbers that span up to so many times their count are counted, others sorted
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Votes:
     rater: Ints
     scenario: Ints
     side: Ints | None  # +1 where a was on the left, −1 where it was on the right
+    covariates: Floats | None = None  # (n, k): what else differs between the sides, a − b
 
     def __len__(self) -> int:
         return len(self.value)
@@ -49,6 +51,7 @@ def code_votes(
     scenario: Column,
     side: Column | None = None,
     *,
+    covariates: Column | None = None,
     systems: Sequence[Hashable] | None = None,
 ) -> Votes:
     """Check the columns and number what they name.
@@ -57,12 +60,14 @@ def code_votes(
         system_a, system_b, rater, scenario: any labels that can be sorted; whole numbers are fastest.
         value: −3 … +3, positive favours a; leave out votes that are not a number ("both bad", "cannot tell").
         side: +1 where a was shown on the left, −1 where it was on the right.
+        covariates: what else differs between the sides, a − b, (n, k).
         systems: the systems to report and their order; by default those that have votes, sorted.
     Raises:
-        ValueError: for columns of unequal length, a value off the scale, a pair of one system with itself.
+        ValueError: for columns of unequal length, a value off the scale, a pair of one system with itself, a covariate
+            that is not a number.
     """
-    lengths = {len(column) for column in (system_a, system_b, value, rater, scenario)}
-    lengths |= {len(side)} if side is not None else set()
+    columns = [system_a, system_b, value, rater, scenario, side, covariates]
+    lengths = {len(column) for column in columns if column is not None}
     if len(lengths) != 1:
         raise ValueError(f"The columns have {sorted(lengths)} rows. Give every column one entry per vote.")
     names, codes = _number_systems(np.asarray(system_a), np.asarray(system_b), systems)
@@ -74,6 +79,7 @@ def code_votes(
         rater=number(rater),
         scenario=number(scenario),
         side=None if side is None else _whole(side, "side", (-1, 1)),
+        covariates=None if covariates is None else _finite(covariates),
     )
     if (same := np.flatnonzero(coded.system_a == coded.system_b)).size:
         raise ValueError(
@@ -84,18 +90,31 @@ def code_votes(
 
 def number(labels: Column) -> Ints:
     """Labels as whole numbers from 0, in sorted order."""
+    return distinct(labels)[1]
+
+
+def distinct(labels: Column) -> tuple[npt.NDArray[Any], Ints]:
+    """The different labels, sorted, and the place of each label among them (n,)."""
     array = np.asarray(labels)
     if not array.size:
-        return np.zeros(0, dtype=np.int64)
-    return np.unique(array, return_inverse=True)[1].astype(np.int64)
+        return array, np.zeros(0, dtype=np.int64)
+    if array.dtype.kind in "iu":
+        lowest = array.min()
+        span = int(array.max()) - int(lowest) + 1
+        if span <= DENSE * array.size:  # counting a million whole numbers takes a tenth of the time of sorting them
+            offset = (array - lowest).astype(np.int64)
+            is_there = np.zeros(span, dtype=np.bool_)
+            is_there[offset] = True
+            return np.flatnonzero(is_there) + lowest, (np.cumsum(is_there) - 1)[offset]
+    found, place = np.unique(array, return_inverse=True)
+    return found, place.astype(np.int64)
 
 
 def _number_systems(
     first: npt.NDArray[Any], second: npt.NDArray[Any], systems: Sequence[Hashable] | None
 ) -> tuple[tuple[Hashable, ...], Ints]:
-    found, codes = np.unique(np.concatenate([first, second]), return_inverse=True)
+    found, codes = distinct(np.concatenate([first, second]))
     names = tuple(found.tolist())
-    codes = codes.astype(np.int64)
     if systems is not None:
         place = {name: index for index, name in enumerate(systems)}
         if unknown := [name for name in names if name not in place]:
@@ -112,3 +131,15 @@ def _whole(column: Column, name: str, allowed: Sequence[int]) -> Ints:
             f"{name}[{wrong[0]}] is {array[wrong[0]]!r}; it must be one of {', '.join(map(str, allowed))}."
         )
     return array.astype(np.int64)
+
+
+def _finite(covariates: Column) -> Floats:
+    table = np.asarray(covariates, dtype=np.float64)
+    if table.ndim != 2:
+        raise ValueError(f"The covariates have shape {table.shape}. Give a row per vote and a column per covariate.")
+    if (wrong := np.argwhere(~np.isfinite(table))).size:
+        row, column = wrong[0]
+        raise ValueError(
+            f"Covariate {column} of vote {row} is {table[row, column]}. Leave out votes on pairs where it is unknown."
+        )
+    return table
