@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.http import Http404
 from django.urls import reverse
 from django.utils import timezone
 from rest_framework import serializers, status
@@ -13,7 +14,15 @@ from rest_framework.response import Response
 from annotation.forms.listening import BeatSerializer, DraftSerializer, SubmitSerializer, sentence_of
 from annotation.models import Judgment, Lease, Study
 from annotation.queries.drafts import draft_of
-from annotation.queries.listening import lease_of, listening_state, open_lease_of, scene_of, transcript_is_shown
+from annotation.queries.lending import belonging_of, study_of
+from annotation.queries.listening import (
+    lease_data,
+    lease_of,
+    listening_state,
+    open_lease_of,
+    scene_of,
+    transcript_is_shown,
+)
 from annotation.services import judgments, leases, listening, sittings
 from annotation.views.sound import NO_STORE
 from annotation.views.work import address_after_submit
@@ -33,6 +42,26 @@ def _refused(serializer: serializers.Serializer[Any]) -> Response:
 
 def _against_the_rules(error: ValidationError) -> Response:
     return Response({"detail": " ".join(error.messages)}, status=status.HTTP_409_CONFLICT, headers=PRIVATE)
+
+
+@api_view(["POST"])
+def next_pair(request: Request, study_id: int) -> Response:
+    """The next pair of a study, open to be judged, for programs that show it themselves; none where nothing is open."""
+    assert isinstance(request.user, User), "IsAuthenticated lets nobody else in"
+    try:
+        study = study_of(study_id)
+    except Study.DoesNotExist:
+        raise Http404 from None
+    now = timezone.now()
+    try:
+        lease = leases.next_lease(request.user, study, at=now)
+    except ValidationError as error:
+        if belonging_of(request.user, study) is None:  # to strangers there is no such study
+            raise Http404 from None
+        return _against_the_rules(error)
+    if lease is None:
+        return Response({"lease": None}, headers=PRIVATE)
+    return Response(lease_data(leases.open_lease(lease, at=now)), headers=PRIVATE)
 
 
 @api_view(["POST"])
@@ -92,14 +121,13 @@ def submit(request: Request, key: str) -> Response:
     serializer = SubmitSerializer(data=request.data)
     if not serializer.is_valid():
         return _refused(serializer)
-    now = timezone.now()
+    now, sent = timezone.now(), serializer.validated_data
     try:
-        judgments.submit(lease, at=now)
+        judgments.submit(lease, answers=judgments.Answers(**sent.get("answers", {})), at=now)
     except ValidationError as error:
         return _against_the_rules(error)
-    lease.refresh_from_db()
     address = reverse("annotation:work")
-    if serializer.validated_data["go_on"]:
+    if sent["go_on"]:
         address = address_after_submit(lease, at=now)
     else:
         leases.release_reserved(lease.annotator)

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from annotation.forms.studies import LONGEST_ANCHOR
+from annotation.forms.rubric import LONGEST_ANCHOR
 from annotation.models import Dimension, Study
 from annotation.queries.questions import DEGREES
 from annotation.queries.wording import DIMENSION_TEXTS, LANGUAGES, STUDY_TEXTS

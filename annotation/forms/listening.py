@@ -218,6 +218,7 @@ class DraftSerializer(serializers.Serializer[Any]):
 
 class SubmitSerializer(serializers.Serializer[Any]):
     go_on = Flag(default=True)
+    answers = DraftSerializer(required=False)  # what is not saved yet: one request for the last answer and the submit
 
 
 def sentence_of(errors: Any) -> str:

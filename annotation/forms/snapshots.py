@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from annotation.models import QualityVerdict, Study
-from annotation.services.snapshots import SnapshotFilter, rater_pseudonyms
+from annotation.services.snapshots import SnapshotFilter, default_filter, rater_pseudonyms
 
 
 class SnapshotForm(forms.Form):
@@ -42,6 +42,7 @@ class SnapshotForm(forms.Form):
         self.fields["include_simulated"].initial = study.is_simulated
         raters = sorted(rater_pseudonyms(study).items(), key=lambda entry: str(entry[1]))
         self.fields["excluded_raters"].choices = [(name, str(user)) for name, user in raters]  # type: ignore[attr-defined]
+        self.fields["excluded_raters"].initial = default_filter(study).excluded_raters
         if not raters:
             del self.fields["excluded_raters"]
 

@@ -15,13 +15,14 @@ from annotation.material.checks import (
     channel_demonstration,
     channel_trials,
     digit_trials,
+    digits_in,
     huggins_example,
     huggins_trials,
     jnd_trials,
     level_setting,
 )
 from annotation.material.examples import Excerpt, examples_of, stimulus_named
-from annotation.material.pairs import MaterialPair, draw_gold, gold_pairs, training_pairs
+from annotation.material.pairs import MaterialPair, draw_gold, explanation_for, gold_pairs, training_pairs
 from annotation.material.shipped import LANGUAGES, material_language
 from annotation.material.stimulus import Stimulus
 
@@ -39,8 +40,10 @@ __all__ = [
     "channel_demonstration",
     "channel_trials",
     "digit_trials",
+    "digits_in",
     "draw_gold",
     "examples_of",
+    "explanation_for",
     "gold_pairs",
     "huggins_example",
     "huggins_trials",

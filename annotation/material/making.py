@@ -75,6 +75,7 @@ class _Maker:
                 },
             },
             "jnd": [self._prompt(f"jnd-{number}", text) for number, text in enumerate(script["jnd"])],
+            "spoken": {wish: self._prompt(f"spoken-{wish}", text) for wish, text in script["spoken"].items()},
             "examples": script["examples"],
             "pairs": [self._pair(plan) for plan in PAIRS],
         }

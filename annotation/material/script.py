@@ -34,6 +34,7 @@ def sources_of(language: str) -> list[Source]:
         "level": script["level"]["sentence"],
         **{f"soft-{name}": soft["words"] for name, soft in script["level"]["soft"].items()},
         **{f"jnd-{number}": text for number, text in enumerate(script["jnd"])},
+        **{f"spoken-{wish}": text for wish, text in script["spoken"].items()},
     }
     voices = script["voices"]
     said = [(name, voices["narrator"], text) for name, text in narrated.items()]

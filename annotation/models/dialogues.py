@@ -94,6 +94,8 @@ class Dialogue(models.Model):
     clipped_runs = models.PositiveIntegerField(default=0)
     speech = models.JSONField(default=list)  # [[start, end]] in seconds
     silence_share = models.FloatField(default=0.0)
+    # [median in Hz, range in semitones] of each turn by position, null where nothing is voiced; null: not yet measured
+    pitch = models.JSONField(null=True, blank=True)
     meta = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -1,6 +1,7 @@
 """Pairs, the leases by which they are lent, and what was heard during a lease."""
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -17,11 +18,19 @@ from earshot.accounts.models import User
 
 
 class PairQuerySet(models.QuerySet["Pair"]):
+    def lendable(self, study: Study) -> Self:
+        """Regular pairs of the study that still want a rater. Checks come between them, and have rules of their own."""
+        return self.filter(study=study, kind=Pair.Kind.REGULAR, seats_left__gt=0, is_open=True)
+
     def open_to(self, annotator: User, study: Study) -> Self:
-        """Pairs that still want a rater and that this annotator neither holds, judged, skipped nor has a draft for."""
-        lendable_again = Q(state=Lease.State.EXPIRED, judgment__isnull=True)
-        held = Lease.objects.filter(annotator=annotator, pair__study=study).exclude(lendable_again)
-        return self.filter(study=study, seats_left__gt=0, is_open=True).exclude(pk__in=held.values("pair"))
+        """Those that this annotator neither holds, judged, skipped nor has a draft for."""
+        return self.lendable(study).exclude(pk__in=Lease.objects.keeping_away(annotator, study).values("pair"))
+
+    def bulk_create(self, objs: Iterable["Pair"], *args: Any, **options: Any) -> list["Pair"]:
+        pairs = list(objs)
+        for pair in pairs:
+            pair.name_systems()
+        return super().bulk_create(pairs, *args, **options)
 
 
 class Pair(models.Model):
@@ -46,6 +55,8 @@ class Pair(models.Model):
     seats_left = models.IntegerField()  # how many more distinct raters it may have
     is_open = models.BooleanField(default=True)
     closed_because = models.CharField(max_length=200, blank=True)  # why it is lent to nobody any more
+    # The systems of its dialogues, "12:57", the smaller primary key first: adaptive lending picks two systems first.
+    systems = models.CharField(max_length=41, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
     objects = PairQuerySet.as_manager()
 
@@ -53,7 +64,8 @@ class Pair(models.Model):
         ordering = ["study", "id"]
         indexes = [
             models.Index(fields=["study", "seats_left"], name="pair_open_in_study"),
-            models.Index(fields=["study", "kind"], name="pair_kind_in_study"),
+            models.Index(fields=["study", "kind", "seats_left"], name="pair_kind_in_study"),
+            models.Index(fields=["study", "systems", "seats_left"], name="pair_systems_in_study"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(seats_left__gte=0), name="pair_seats_never_below_0"),
@@ -82,6 +94,15 @@ class Pair(models.Model):
     def __str__(self) -> str:
         return f"{self.scenario} #{self.pk}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.name_systems()
+        super().save(*args, **kwargs)
+
+    def name_systems(self) -> None:
+        if not self.systems:
+            one, other = sorted((self.dialogue_a.system_id, self.dialogue_b.system_id))
+            self.systems = f"{one}:{other}"
+
     def take_seat(self) -> bool:
         # One conditional UPDATE settles the race: two annotators cannot both get the last seat.
         open_pair = Pair.objects.filter(pk=self.pk, seats_left__gt=0, is_open=True)
@@ -101,6 +122,11 @@ class Pair(models.Model):
 class LeaseQuerySet(models.QuerySet["Lease"]):
     def held_by(self, user: User) -> Self:
         return self.filter(annotator=user)
+
+    def keeping_away(self, user: User, study: Study) -> Self:
+        """Leases whose pairs are not lent to the user again: all but those that ran out without a draft."""
+        lendable_again = Q(state=Lease.State.EXPIRED, judgment__isnull=True)
+        return self.filter(annotator=user, study=study).exclude(lendable_again)
 
     def overdue(self, at: datetime) -> Self:
         return self.filter(state__in=[Lease.State.RESERVED, Lease.State.LIVE], expires_at__lte=at)
@@ -129,7 +155,8 @@ class Lease(models.Model):
         JUDGING = "judging", _("judging")
         ADJUDICATION = "adjudication", _("adjudication")  # outside the overlap, and on no board
 
-    SEATED = (State.RESERVED, State.LIVE, State.SUBMITTED)  # states that hold a seat of the pair
+    HELD = (State.RESERVED, State.LIVE)  # states in which it is lent
+    SEATED = (*HELD, State.SUBMITTED)  # states that hold a seat of the pair
 
     key = models.CharField(max_length=32, unique=True, default=new_lease_key)  # opaque; in every address
     pair = models.ForeignKey(Pair, on_delete=models.PROTECT, related_name="leases")
@@ -156,6 +183,7 @@ class Lease(models.Model):
             models.Index(fields=["annotator", "state"], name="lease_of_annotator"),
             models.Index(fields=["study", "state"], name="lease_state_in_study"),
             models.Index(fields=["annotator", "study", "created_at"], name="lease_of_annotator_in_study"),
+            models.Index(fields=["study", "submitted_at"], name="lease_newest_in_study"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["pair", "annotator"], name="one_lease_per_pair_and_annotator"),
@@ -194,6 +222,11 @@ class Lease(models.Model):
         """How long it lasts from its last sign of life."""
         study = self.pair.study
         return timedelta(seconds=max(self.pair.seconds * study.lease_factor, study.lease_minimum_seconds))
+
+    @property
+    def has_seat(self) -> bool:
+        """Whether the pair's seats know of it at all: an adjudicator takes none."""
+        return self.purpose == self.Purpose.JUDGING
 
     def can_undo(self, at: datetime) -> bool:
         recent = self.submitted_at is not None and at - self.submitted_at <= UNDO_TIME

@@ -62,6 +62,11 @@ class Study(models.Model):
         UNIFORM = "uniform", _("uniform: every open pair is as likely as any other")
         ADAPTIVE = "adaptive", _("adaptive: mostly the pairs that tell most about the ranking")
 
+    class StopRule(models.TextChoices):
+        JUDGMENTS = "judgments_at_most", _("the judgments of its budget were given")
+        HOURS = "hours_at_most", _("the hours of sound of its budget were heard")
+        WIDTH = "half_width_enough", _("every interval on overall is narrow enough")
+
     title = models.CharField(_("title"), max_length=200)
     description = models.TextField(_("description"), blank=True)  # for researchers
     instructions = models.TextField(_("instructions"), blank=True)  # for annotators
@@ -70,6 +75,7 @@ class Study(models.Model):
     # What annotators read, in further languages: {"ja": {"title": …, "instructions": …, "content_warning": …}}
     translations = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
+    stopped_because = models.CharField(max_length=20, choices=StopRule.choices, blank=True)  # the rule that paused it
     version = models.PositiveSmallIntegerField(default=1)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="copies")
     overlap = models.PositiveSmallIntegerField(_("judgments per pair"), default=3)
@@ -129,10 +135,16 @@ class Study(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title if self.version == 1 else f"{self.title} (version {self.version})"
+        name = self.title if self.version == 1 else f"{self.title} (version {self.version})"
+        return f"{name} ({_('pilot')})" if self.is_pilot else name
 
     def get_absolute_url(self) -> str:
         return reverse("annotation:study", args=[self.pk])
+
+    @property
+    def one_in(self) -> float:
+        """One pair in so many that are lent is a check; 0 where none is."""
+        return 1 / self.check_rate if self.check_rate else 0.0
 
     @property
     def has_votes(self) -> bool:
@@ -153,6 +165,8 @@ class Dimension(models.Model):
     # How much better, in words: [much better, better, slightly better, about the same]; empty for the usual ones.
     anchors = models.JSONField(default=list, blank=True)
     translations = models.JSONField(default=dict, blank=True)  # {"ja": {"name": …, "question": …, …}}
+    # What the question means, to hear: [{language, side: better or worse, words, sha256, seconds}]; sound by hash.
+    examples = models.JSONField(default=list, blank=True)
     weight = models.FloatField(default=1.0)
 
     class Meta:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from django.db.models import Sum
 
-from annotation.models import Dialogue, Judgment, Pair, Score, Study
+from annotation.models import Dialogue, Pair, Score, Study
 from annotation.models.studies import OVERALL
+from annotation.queries.counting import counting_judgments
 from annotation.services.simulation import utility
 from earshot.estimation import win_matrix
 
@@ -27,18 +28,19 @@ class StudyFigures:
 
 
 def figures_of(study: Study) -> StudyFigures:
-    judgments = Judgment.objects.counted().filter(lease__pair__study=study)
+    judgments = counting_judgments(study)
     overall = Score.objects.filter(judgment__in=judgments, dimension__key=OVERALL, kind=Score.Kind.SCORED)
     sides = [f"judgment__lease__pair__dialogue_{side}__system__name" for side in "ab"]
     votes = [vote for vote in overall.values_list(*sides, "value") if vote[0] != vote[1]]
+    regular = study.pairs.filter(kind=Pair.Kind.REGULAR)
     wins, ties = {}, 0
     if votes:
         matrix = win_matrix(*(list(column) for column in zip(*votes, strict=True)))
         wins = {str(name): int(count) for name, count in zip(matrix.systems, matrix.wins.sum(axis=1), strict=True)}
         ties = int(matrix.ties.sum()) // 2
     return StudyFigures(
-        pairs=study.pairs.count(),
-        seats_left=study.pairs.aggregate(left=Sum("seats_left"))["left"] or 0,
+        pairs=regular.count(),
+        seats_left=regular.aggregate(left=Sum("seats_left"))["left"] or 0,
         judgments=judgments.count(),
         wins=wins,
         ties=ties,

@@ -8,14 +8,16 @@ from operator import itemgetter
 from typing import Any
 
 from django.http import Http404
+from django.urls import reverse
 from django.utils import timezone
 
 from annotation.models import Dimension, Judgment, Lease, Study
 from annotation.models.studies import OVERALL
+from annotation.queries.lending import belonging_of, lease_with_study, rubric_of
+from annotation.queries.wording import for_reader
 from annotation.services import listening
 from annotation.services.judgments import missing_answers
 from annotation.services.listening import SideHeard
-from annotation.services.qualification.standing import withdrawn_from
 from annotation.services.renditions import PlayedSound, ensure_sounds, side_of
 from earshot.accounts.models import User
 
@@ -29,10 +31,7 @@ def lease_of(annotator: User, key: str) -> Lease:
     """The annotator's own lease with this key; another's is not there at all (404), and neither is a guessed one."""
     if len(key) > 32 or "\0" in key:  # PostgreSQL takes no null character, not even to look for
         raise Http404
-    whole = Lease.objects.select_related(
-        "annotator", "pair__study", "pair__scenario", "pair__dialogue_a", "pair__dialogue_b"
-    )
-    lease = whole.held_by(annotator).filter(key=key).first()
+    lease = lease_with_study(annotator, key)
     if lease is None:
         raise Http404  # without a word: every refusal is the same to the letter
     return lease
@@ -54,7 +53,29 @@ def questions_for(annotator: User, study: Study) -> list[Dimension]:
         seed = f"{study.pk}:{annotator.pk}:{dimension.key}"
         return dimension.key == OVERALL, hashlib.sha256(seed.encode()).digest()
 
-    return sorted(study.dimensions.all(), key=place)
+    return sorted(rubric_of(study), key=place)
+
+
+def lease_data(lease: Lease) -> dict[str, Any]:
+    """A pair to be judged, for programs: where its sound is, what is asked, and where the answers go."""
+    study = lease.pair.study
+    return {
+        "lease": lease.key,
+        "state": lease.state,
+        "expires_at": lease.expires_at,
+        "first": lease.heard_first,
+        "sides": {side: _side_addresses(lease, side) for side in listening.SIDES},
+        "questions": [
+            {name: for_reader(each, name) for name in ("name", "question", "help_text")} | {"key": each.key}
+            for each in questions_for(lease.annotator, study)
+        ],
+        **{name: reverse(f"annotation:{name}", args=[lease.key]) for name in ("room", "draft", "submit", "heartbeat")},
+    }
+
+
+def _side_addresses(lease: Lease, side: str) -> dict[str, Any]:
+    addresses = {name: reverse(f"annotation:lease_{name}", args=[lease.key, side]) for name in ("sound", "turns")}
+    return {"seconds": round(side_of(lease, side).seconds, 3), **addresses}
 
 
 def can_submit_late(lease: Lease, judgment: Judgment | None) -> bool:
@@ -63,9 +84,10 @@ def can_submit_late(lease: Lease, judgment: Judgment | None) -> bool:
         return False
     if missing_answers(judgment) or not listening.gate_is_open(lease):
         return False
-    if lease.annotator_id in withdrawn_from(lease.pair.study):
-        return False
-    return Study.objects.judged_by(lease.annotator).filter(pk=lease.pair.study_id).exists()
+    if not lease.has_seat:  # an adjudicator need not be an annotator
+        return True
+    belonging = belonging_of(lease.annotator, lease.pair.study)
+    return belonging is not None and not belonging.has_withdrawn
 
 
 def sound_for(lease: Lease, side: str) -> PlayedSound:
@@ -88,7 +110,10 @@ def transcript_is_shown(lease: Lease, side: str, *, says_heard: bool = False) ->
 
 
 def scene_of(lease: Lease, side: str, *, with_text: bool) -> dict[str, Any]:
-    """What one side's drawing and turn list need. Speakers go by role: a voice's own name could tell the system."""
+    """What one side's drawing and turn list need. Speakers go by role: a voice's own name could tell the system.
+
+    Times to 10 ms: in a check they moved, and finer ones than a manifest's own would tell it.
+    """
     played = side_of(lease, side)
     rows = list(played.dialogue.turns.defer("reasoning").all())
     names = _names_of_speakers(rows, lease.pair.scenario.roles or {})
@@ -96,14 +121,14 @@ def scene_of(lease: Lease, side: str, *, with_text: bool) -> dict[str, Any]:
         {
             "speaker": names[row.role, row.speaker],
             "role": row.role,
-            "start": round(played.at(row.start), 3),
-            "end": round(played.at(row.end), 3),
+            "start": round(played.at(row.start), 2),
+            "end": round(played.at(row.end), 2),
             "scenario_turn": row.scenario_turn,
             **({"text": row.text} if with_text else {}),
         }
         for row in rows
     ]
-    return {"duration": round(played.seconds, 3), "turns": turns, "has_text": with_text}
+    return {"duration": round(played.seconds, 2), "turns": turns, "has_text": with_text}
 
 
 def _names_of_speakers(rows: Iterable[Any], roles: dict[str, str]) -> dict[tuple[str, str], str]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from annotation.material import Excerpt, examples_of
+from annotation.material import Excerpt
 from annotation.models import Dimension, Judgment, Lease, Score
+from annotation.queries.examples import examples_for
 from annotation.queries.listening import questions_for
 from annotation.queries.wording import for_reader, reader_language
 
@@ -35,14 +36,8 @@ CONFIDENCE = (
     (4, gettext_lazy("Sure")),
     (5, gettext_lazy("Certain")),
 )
-SHORT_ANSWERS = {  # beside the question's name once it is answered
-    "-3": "A 3",
-    "-2": "A 2",
-    "-1": "A 1",
+SHORT_ANSWERS = {  # beside the question's name once it is answered; the others in the words of the scale
     "0": pgettext_lazy("answer", "same"),
-    "1": "B 1",
-    "2": "B 2",
-    "3": "B 3",
     "both_bad": gettext_lazy("both bad"),
     "cannot_tell": gettext_lazy("cannot tell"),
 }
@@ -73,17 +68,22 @@ def questions_with_answers(lease: Lease, judgment: Judgment | None) -> list[Ques
     if judgment is not None:
         given = {score.dimension_id: score for score in judgment.scores.all()}
     return [
-        Question(
-            key=dimension.key,
-            name=for_reader(dimension, "name"),
-            question=for_reader(dimension, "question"),
-            help_text=for_reader(dimension, "help_text"),
-            points=points_of(dimension),
-            examples=examples_of(dimension.key, reader_language()),
-            answer=_shown_answer(lease, given.get(dimension.pk)),
-        )
+        question_for_reader(dimension, answer=_shown_answer(lease, given.get(dimension.pk)))
         for dimension in questions_for(lease.annotator, lease.pair.study)
     ]
+
+
+def question_for_reader(dimension: Dimension, *, answer: str = "") -> Question:
+    """As whoever reads the page that is being made sees it; also of a dimension that is not stored yet."""
+    return Question(
+        key=dimension.key,
+        name=for_reader(dimension, "name"),
+        question=for_reader(dimension, "question"),
+        help_text=for_reader(dimension, "help_text"),
+        points=points_of(dimension),
+        examples=examples_for(dimension, reader_language()),
+        answer=answer,
+    )
 
 
 def points_of(dimension: Dimension) -> list[Point]:

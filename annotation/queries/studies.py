@@ -1,22 +1,20 @@
-"""What researchers read about a study: how far it is, who judged, and the boards as pictures with a sentence."""
+"""What researchers read about a study: how far it is, and its pairs. Its statistics: annotation.queries.statistics."""
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from django.db.models import Avg, Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Avg, Case, Count, F, OuterRef, QuerySet, Subquery, Sum, When
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.db.models.lookups import GreaterThan
 
-from annotation.models import Judgment, Lease, Pair, Score, Study
+from annotation.models import Lease, Pair, Score, Study, StudyStatistics
 from annotation.models.studies import OVERALL
-from annotation.services.boards import DimensionBoard, StudyBoard
-from annotation.services.qualification.standing import withdrawn_from
-from earshot.accounts.models import User
+from annotation.queries.counting import counting_judgments, counting_of_each, judged_leases
 
 State = Lease.State
+COUNTED_EACH_TIME = 5_000  # judgments; beyond it those of the statistics and what came since
+HELD = (State.RESERVED, State.LIVE)
 
 
 def _per_study(rows: "QuerySet[Any]", to_study: str, aggregate: Any) -> Coalesce:
@@ -26,112 +24,63 @@ def _per_study(rows: "QuerySet[Any]", to_study: str, aggregate: Any) -> Coalesce
 
 
 def with_progress(studies: "QuerySet[Study]") -> "QuerySet[Study]":
-    """Adds n_pairs, n_counted, n_wanted and last_vote_at to each study, in one query for all."""
-    submitted = Judgment.objects.counted()
-    last = submitted.filter(lease__pair__study=OuterRef("pk")).order_by("-submitted_at").values("submitted_at")[:1]
-    n_seated = _per_study(Lease.objects.filter(state__in=Lease.SEATED), "pair__study", Count("pk"))
+    """Adds n_pairs, n_counted, n_wanted and last_vote_at to each study, in one query for all.
+
+    Every figure comes from an index, and a large study's votes are not counted again: a list of studies with millions
+    of votes is read at once.
+    """
+    regular = Pair.objects.filter(kind=Pair.Kind.REGULAR)
+    judged = Lease.objects.filter(study=OuterRef("pk"), submitted_at__isnull=False).order_by("-submitted_at")
     return studies.annotate(
-        n_pairs=_per_study(Pair.objects.all(), "study", Count("pk")),
-        n_counted=_per_study(submitted, "lease__pair__study", Count("pk")),
-        n_wanted=_per_study(Pair.objects.all(), "study", Sum("seats_left")) + n_seated,
-        last_vote_at=Subquery(last),
+        n_pairs=_per_study(regular, "study", Count("pk")),
+        n_counted=_n_counted(),
+        n_wanted=F("n_counted")
+        + _per_study(regular, "study", Sum("seats_left"))
+        + _per_study(Lease.objects.filter(state__in=HELD), "study", Count("pk")),
+        last_vote_at=Subquery(judged.values("submitted_at")[:1]),
     )
 
 
-@dataclass(frozen=True)
-class RaterRow:
-    name: str
-    is_simulated: bool
-    n_counted: int
-    n_late: int
-    n_skipped: int
-    mean_judging_seconds: float | None
-    last_at: datetime | None
-
-
-@dataclass(frozen=True)
-class SideBalance:
-    """How often dialogue a was shown left, and the left side was heard first, among leases that hold a seat."""
-
-    n: int
-    a_left: int
-    left_first: int
-
-    @property
-    def sentence(self) -> str:
-        if not self.n:
-            return _("Nothing was lent yet.")
-        return _("Dialogue a was on the left in %(a)d of %(n)d, the left side was heard first in %(f)d of %(n)d.") % {
-            "a": self.a_left,
-            "n": self.n,
-            "f": self.left_first,
-        }
+def _n_counted() -> Case:
+    """Exact in small studies. In large ones: as of the last update, and whatever came since."""
+    kept = StudyStatistics.objects.filter(study=OuterRef("pk"), stratum="").exclude(made_from="")
+    n_kept = Coalesce(Subquery(kept.values("n_judgments")[:1]), 0)
+    since = StudyStatistics.objects.filter(study=OuterRef(OuterRef("pk")), stratum="").values("newest_at")[:1]
+    newer = judged_leases().filter(submitted_at__gt=Subquery(since))
+    return Case(
+        When(GreaterThan(n_kept, COUNTED_EACH_TIME), then=n_kept + _per_study(newer, "study", Count("pk"))),
+        default=_per_study(counting_of_each(), "lease__study", Count("pk")),
+    )
 
 
 @dataclass(frozen=True)
 class Progress:
-    leases: dict[str, int]  # by state
-    raters: list[RaterRow]
-    sides: SideBalance
+    leases: dict[str, int]  # by state, but for those that were submitted
     skip_reasons: list[tuple[str, int]]
 
 
 def progress_of(study: Study) -> Progress:
-    leases = Lease.objects.filter(pair__study=study)
-    by_state = Counter(dict(leases.order_by().values_list("state").annotate(Count("pk"))))
-    seated = leases.filter(state__in=Lease.SEATED)
-    sides = seated.aggregate(
-        n=Count("pk"), a_left=Count("pk", filter=Q(side_left="a")), left_first=Count("pk", filter=Q(heard_first="left"))
-    )
+    """What is lent now, and what became of it other than a judgment."""
+    leases = Lease.objects.filter(study=study, purpose=Lease.Purpose.JUDGING)
+    states = [state for state in State if state != State.SUBMITTED]
+    by_state = Counter(dict(leases.filter(state__in=states).order_by().values_list("state").annotate(Count("pk"))))
     reasons = leases.filter(state=State.SKIPPED).order_by().values_list("skip_reason").annotate(n=Count("pk"))
     return Progress(
-        leases={state.value: by_state[state.value] for state in State},
-        raters=_raters(study),
-        sides=SideBalance(**sides),
+        leases={state.value: by_state[state.value] for state in states},
         skip_reasons=list(reasons.order_by("-n", "skip_reason")[:8]),
     )
 
 
-def _raters(study: Study) -> list[RaterRow]:
-    rows = (
-        User.objects.filter(leases__pair__study=study)
-        .exclude(pk__in=withdrawn_from(study))
-        .annotate(
-            n_counted=Count("leases", filter=Q(leases__pair__study=study, leases__state=State.SUBMITTED)),
-            n_late=Count("leases", filter=Q(leases__pair__study=study, leases__state=State.LATE)),
-            n_skipped=Count("leases", filter=Q(leases__pair__study=study, leases__state=State.SKIPPED)),
-            mean_judging=Avg("leases__judgment__judging_seconds", filter=Q(leases__pair__study=study)),
-            last_at=Max("leases__submitted_at", filter=Q(leases__pair__study=study)),
-        )
-        .order_by("-n_counted", "email")
-    )
-    return [
-        RaterRow(
-            name=str(row),
-            is_simulated=row.is_simulated,
-            n_counted=row.n_counted,
-            n_late=row.n_late,
-            n_skipped=row.n_skipped,
-            mean_judging_seconds=None if row.is_simulated else row.mean_judging,
-            last_at=row.last_at,
-        )
-        for row in rows
-    ]
-
-
 def pairs_of(study: Study) -> "QuerySet[Pair]":
-    """Pairs with n_counted and mean_overall (positive favours a), without the judgments of withdrawn consents."""
-    withdrawn = withdrawn_from(study)
-    counted = Judgment.objects.counted().filter(lease__pair=OuterRef("pk")).exclude(lease__annotator__in=withdrawn)
-    per_pair = counted.order_by().values("lease__pair")
+    """Pairs with n_counted and mean_overall (positive favours a), from the judgments that count."""
+    counting = counting_judgments(study).order_by()
+    per_pair = counting.filter(lease__pair=OuterRef("pk")).values("lease__pair")
     overall = Score.objects.filter(
-        judgment__lease__pair=OuterRef("pk"),
-        judgment__submitted_at__isnull=False,
-        judgment__is_late=False,
+        judgment__in=counting.filter(lease__pair=OuterRef(OuterRef("pk"))).values("pk"),
         dimension__key=OVERALL,
         kind=Score.Kind.SCORED,
-    ).exclude(judgment__lease__annotator__in=withdrawn)
-    mean = overall.order_by().values("judgment__lease__pair").annotate(mean=Avg("value")).values("mean")
+    )
+    mean = overall.order_by().values("dimension__key").annotate(mean=Avg("value")).values("mean")
     return (
         study.pairs.select_related("scenario", "dialogue_a__system", "dialogue_b__system")
         .defer("dialogue_a__speech", "dialogue_b__speech", "dialogue_a__meta", "dialogue_b__meta")
@@ -141,67 +90,3 @@ def pairs_of(study: Study) -> "QuerySet[Pair]":
             n_seats=F("n_counted") + F("seats_left"),
         )
     )
-
-
-@dataclass(frozen=True)
-class BoardPicture:
-    """A board as templates/_chart.html draws it, with the sentence that says what is seen."""
-
-    key: str
-    name: str
-    sentence: str
-    chart: dict[str, Any] | None  # None: nothing to draw yet
-    board: DimensionBoard
-
-
-def pictures_of(board: StudyBoard) -> list[BoardPicture]:
-    """Overall first: it is what one looks for."""
-    pictures = [
-        BoardPicture(each.key, each.name, sentence_for(each), chart_of(each), each) for each in board.dimensions
-    ]
-    return [*pictures[-1:], *pictures[:-1]]
-
-
-def chart_of(board: DimensionBoard) -> dict[str, Any] | None:
-    rows = [
-        {
-            "label": row.system,
-            "estimate": row.strength,
-            "low": row.low,
-            "high": row.high,
-            "note": ngettext("%(n)d vote", "%(n)d votes", row.n_votes) % {"n": row.n_votes},
-        }
-        for row in board.rows
-        if row.strength is not None
-    ]
-    if not rows or any(row["low"] is None or row["high"] is None for row in rows):
-        return None  # an estimate is never shown without its interval
-    return {
-        "kind": "interval",
-        # xgettext:no-python-format
-        "x": {"label": _("strength in logits, 95 % intervals")},
-        "reference": {"value": 0, "label": _("mean of all")},
-        "rows": rows,
-    }
-
-
-def sentence_for(board: DimensionBoard) -> str:
-    """What the picture shows, or why it cannot be said yet."""
-    if board.reason:
-        return _("Cannot say yet: %(reason)s.") % {"reason": board.reason}
-    first = [row.system for row in board.rows if row.rank == 1]
-    separated = board.rows and len(first) == 1
-    if separated:
-        return _(
-            "%(system)s stands above all others (%(n)d votes of %(raters)d raters on %(scenarios)d scenarios)."
-        ) % {
-            "system": first[0],
-            "n": board.n_votes,
-            "raters": board.n_raters,
-            "scenarios": board.n_scenarios,
-        }
-    return _("%(systems)s cannot be told apart at the top yet (%(n)d votes of %(raters)d raters).") % {
-        "systems": ", ".join(first),
-        "n": board.n_votes,
-        "raters": board.n_raters,
-    }

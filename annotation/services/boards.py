@@ -1,24 +1,19 @@
 """The boards of a study: per dimension a ranking, plain means, agreement and the ceiling. See docs/ranking.md."""
 
-import hashlib
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from django.core.cache import cache
-from django.db.models import Count, Max, Q
+from django.db.models import Max, Q
 from django.utils import timezone
 
-from annotation.models import Dimension, Judgment, Pair, QualityVerdict, Score, Study, System
-from annotation.models.judgments import JudgmentQuerySet
-from annotation.services.qualification.standing import withdrawn_from
+from annotation.models import Dimension, QualityVerdict, Study, System
+from annotation.queries.counting import counting_judgments, judgments_in_time
+from annotation.services.statistics.reading import Columns, read_votes
 from earshot import estimation
-
-CACHE_SECONDS = (
-    24 * 3600
-)  # a board is found again by what it was made from, so it never goes stale; this only tidies up
-FORM = 1  # of what is cached; raise it when the dataclasses below change
 
 
 @dataclass(frozen=True)
@@ -34,6 +29,8 @@ class BoardRow:
     cmos_low: float | None
     cmos_high: float | None
     n_votes: int
+    rank_low: int | None = None  # the best and the worst place that it may really have
+    rank_high: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,79 +66,49 @@ class StudyBoard:
 
 
 def study_board(study: Study) -> StudyBoard:
-    """The study's board from its counted judgments on regular pairs, without those that failed quality control.
-
-    It is cached under the judgments it was made from, so it is always the newest.
-    """
-    judgments = Judgment.objects.counted().filter(lease__pair__study=study, lease__pair__kind=Pair.Kind.REGULAR)
-    withdrawn = sorted(withdrawn_from(study))
-    if withdrawn:
-        judgments = judgments.exclude(lease__annotator__in=withdrawn)
+    """The study's board, computed now from the judgments that count; pages show what a job has kept of it."""
+    votes = read_votes(study)
+    names = dict(System.objects.values_list("pk", "name"))
     failed = Q(quality__verdict=QualityVerdict.Verdict.FAIL)
-    facts = judgments.aggregate(
-        n=Count("pk"),
-        n_failed=Count("pk", filter=failed),
-        newest=Max("submitted_at"),
-        decided=Max("quality__decided_at"),
+    return StudyBoard(
+        dimensions=tuple(
+            dimension_board(dimension, votes.columns(place), votes.n_not_scored(place), names)[0]
+            for place, dimension in enumerate(votes.dimensions)
+        ),
+        n_judgments=len(votes),
+        n_failed=judgments_in_time(study).filter(failed).count(),
+        newest_at=counting_judgments(study).aggregate(newest=Max("submitted_at"))["newest"],
+        made_at=timezone.now(),
     )
-    made_from = repr([*sorted(facts.items()), *withdrawn])
-    key = f"board:{FORM}:{study.pk}:{hashlib.sha256(made_from.encode()).hexdigest()[:32]}"
-    board: StudyBoard | None = cache.get(key)
-    if board is None:
-        names = dict(System.objects.values_list("pk", "name"))
-        counted = judgments.exclude(failed)
-        board = StudyBoard(
-            dimensions=tuple(_dimension_board(dimension, counted, names) for dimension in study.dimensions.all()),
-            n_judgments=facts["n"] - facts["n_failed"],
-            n_failed=facts["n_failed"],
-            newest_at=facts["newest"],
-            made_at=timezone.now(),
-        )
-        cache.set(key, board, CACHE_SECONDS)
-    return board
 
 
-@dataclass(frozen=True)
-class Columns:
-    """The votes on one dimension as columns of database keys, each (n,)."""
-
-    system_a: npt.NDArray[np.int64]
-    system_b: npt.NDArray[np.int64]
-    value: npt.NDArray[np.int64]
-    rater: npt.NDArray[np.int64]
-    scenario: npt.NDArray[np.int64]
-    pair: npt.NDArray[np.int64]
-    side: npt.NDArray[np.int64]
-
-
-def _read_columns(dimension: Dimension, judgments: JudgmentQuerySet) -> tuple[Columns, int]:
-    """Votes of two different systems that are numbers, and how many answers were none."""
-    scores = Score.objects.filter(dimension=dimension, judgment__in=judgments)
-    fields = (
-        "judgment__lease__pair__dialogue_a__system",
-        "judgment__lease__pair__dialogue_b__system",
-        "value",
-        "judgment__lease__annotator",
-        "judgment__lease__pair__scenario",
-        "judgment__lease__pair",
-        "judgment__lease__side_left",
-    )
-    numbers = scores.filter(kind=Score.Kind.SCORED).order_by().values_list(*fields)
-    rows = [(*row[:-1], 1 if row[-1] == "a" else -1) for row in numbers.iterator(10_000) if row[0] != row[1]]
-    table = np.array(rows, dtype=np.int64).reshape(-1, len(fields))
-    return Columns(*table.T), scores.exclude(kind=Score.Kind.SCORED).count()
-
-
-def _dimension_board(dimension: Dimension, judgments: JudgmentQuerySet, names: dict[int, str]) -> DimensionBoard:
-    votes, n_not_scored = _read_columns(dimension, judgments)
-    ranking = estimation.fit_ordinal_bradley_terry(
-        votes.system_a, votes.system_b, votes.value, votes.rater, votes.scenario, votes.side
-    )
-    means = estimation.mean_cmos(votes.system_a, votes.system_b, votes.value, votes.rater, votes.scenario)
+def board_of(kept: Mapping[str, Any]) -> DimensionBoard:
+    """A board from one dimension of what is kept of it (`services.statistics`)."""
+    plain = {field.name: kept[field.name] for field in fields(DimensionBoard)}
+    side, thresholds = kept["side_intercept"], kept["thresholds"]
     return DimensionBoard(
+        **{
+            **plain,
+            "rows": tuple(BoardRow(**row) for row in kept["rows"]),
+            "side_intercept": None if side is None else estimation.SideIntercept(**side),
+            "thresholds": None if thresholds is None else tuple(math.inf if cut is None else cut for cut in thresholds),
+            "agreement": estimation.Agreement(**kept["agreement"]),
+            "ceiling": estimation.Ceiling(**kept["ceiling"]),
+        }
+    )
+
+
+def dimension_board(
+    dimension: Dimension, votes: Columns, n_not_scored: int, names: Mapping[int, str]
+) -> tuple[DimensionBoard, estimation.Board]:
+    """One dimension's board, and the fit behind it."""
+    systems = systems_of(votes, names)
+    ranking = estimation.fit_ordinal_bradley_terry(*votes.for_ranking(), systems=systems)
+    means = estimation.mean_cmos(*votes.for_ranking()[:5], systems=systems)
+    board = DimensionBoard(
         key=dimension.key,
         name=dimension.name,
-        rows=_rows(ranking, means, names),
+        rows=_rows(ranking, {str(mean.system): mean for mean in means}),
         reason=ranking.reason,
         side_intercept=ranking.side_intercept,
         thresholds=ranking.thresholds,
@@ -153,18 +120,36 @@ def _dimension_board(dimension: Dimension, judgments: JudgmentQuerySet, names: d
         n_pairs=len(np.unique(votes.pair)),
         n_scenarios=ranking.n_scenarios,
     )
+    return board, ranking
 
 
-def _rows(
-    ranking: estimation.Board, means: tuple[estimation.MeanScore, ...], names: dict[int, str]
-) -> tuple[BoardRow, ...]:
-    mean_of = {mean.system: mean for mean in means}
+class NamedSystem(int):
+    """A system by its primary key, which is what votes are counted by, that calls itself by its name."""
+
+    name: str
+
+    def __new__(cls, pk: int, name: str) -> "NamedSystem":
+        system = super().__new__(cls, pk)
+        system.name = name
+        return system
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def systems_of(votes: Columns, names: Mapping[int, str]) -> list[NamedSystem]:
+    """The systems that have votes, so that boards, and the reasons on them, call them by name."""
+    found = np.unique(np.concatenate([votes.system_a, votes.system_b]))
+    return [NamedSystem(pk, names[pk]) for pk in found.tolist()]
+
+
+def _rows(ranking: estimation.Board, mean_of: Mapping[str, estimation.MeanScore]) -> tuple[BoardRow, ...]:
     rows = []
     for standing in ranking.standings:
-        mean = mean_of[standing.system]
+        mean = mean_of[str(standing.system)]
         rows.append(
             BoardRow(
-                system=names[int(str(standing.system))],
+                system=str(standing.system),
                 rank=standing.rank,
                 strength=standing.strength,
                 low=standing.low,
@@ -173,6 +158,8 @@ def _rows(
                 cmos_low=mean.low,
                 cmos_high=mean.high,
                 n_votes=standing.n_votes,
+                rank_low=standing.rank_low,
+                rank_high=standing.rank_high,
             )
         )
     return tuple(rows)

@@ -8,9 +8,11 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from annotation.models import Dimension, Judgment, Lease, Score, Study, Turn, TurnMark
+from annotation.models import Dimension, Judgment, Lease, QualityVerdict, Score, Study, Turn, TurnMark
+from annotation.queries.lending import belonging_of, judgment_of, rubric_of
 from annotation.queries.wording import for_reader
 from annotation.services import leases, listening, quality
+from annotation.services.queue import stopping
 from annotation.services.renditions import side_of
 
 State = Lease.State
@@ -37,10 +39,12 @@ class ShownScore:
         return ""
 
 
-def locked(lease: Lease) -> Lease:
-    """The lease, its row alone held until the commit: the study's and the pair's are everybody's (PostgreSQL)."""
-    mine = Lease.objects.select_for_update(of=("self",)).select_related("pair__study", "annotator")
-    return mine.get(pk=lease.pk)
+LOCKED = ["state", "side_left", "heard_first", "opened_at", "expires_at", "submitted_at"]
+
+
+def lock(lease: Lease) -> None:
+    """Hold the lease's row until the commit, and know its state: the study's and the pair's rows are everybody's."""
+    lease.refresh_from_db(fields=LOCKED, from_queryset=Lease.objects.select_for_update(of=("self",)).order_by())
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,16 @@ class ShownMark:
         return ""
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What was answered; None changes nothing. A score of None is taken back, and marks replace all."""
+
+    scores: Mapping[str, ShownScore | None] | None = None
+    confidence: int | None = None
+    reason: str | None = None
+    marks: Sequence[ShownMark] | None = None
+
+
 @transaction.atomic
 def save_draft(
     lease: Lease,
@@ -81,17 +95,28 @@ def save_draft(
         ValidationError: for an unknown dimension, a value off the scale, a mark outside its dialogue, or a judgment
             already submitted.
     """
-    lease = locked(lease)
+    lock(lease)
     if lease.state not in {State.RESERVED, State.LIVE, State.EXPIRED}:
         raise ValidationError(
             _("This pair is %(state)s, so its draft cannot change. Undo the submit first, within ten minutes.")
             % {"state": lease.get_state_display()}
         )
-    judgment, _is_new = Judgment.objects.get_or_create(
-        lease=lease, defaults={"is_simulated": lease.annotator.is_simulated, "created_at": at}
-    )
-    if scores:
-        _save_scores(judgment, lease, scores)
+    judgment = judgment_of(lease) or Judgment(lease=lease, is_simulated=lease.annotator.is_simulated, created_at=at)
+    answers = Answers(scores, confidence, reason, marks)
+    _keep_answers(judgment, lease, answers, dimensions_of(lease), at=at)
+    return judgment
+
+
+def dimensions_of(lease: Lease) -> dict[str, Dimension]:
+    """The study's questions by key, in their order, overall last."""
+    return {dimension.key: dimension for dimension in rubric_of(lease.pair.study)}
+
+
+def _keep_answers(
+    judgment: Judgment, lease: Lease, answers: Answers, dimensions: Mapping[str, Dimension], *, at: datetime
+) -> None:
+    """Save the judgment with what is new: one row is written for it, however much is answered."""
+    confidence, reason = answers.confidence, answers.reason
     if confidence is not None:
         if confidence not in range(1, 6):
             raise ValidationError(_("A confidence of %(value)s is off the scale from 1 to 5.") % {"value": confidence})
@@ -100,20 +125,22 @@ def save_draft(
         if len(reason) > 4000:
             raise ValidationError(_("The reason has %(n)d characters; at most 4000 fit.") % {"n": len(reason)})
         judgment.reason = reason
-    if marks is not None:
-        _replace_marks(judgment, lease, marks)
+    rows = _score_rows(lease, answers.scores or {}, dimensions)
     judgment.updated_at = at
-    judgment.save(update_fields=["confidence", "reason", "updated_at"])
-    return judgment
+    is_new = judgment.pk is None
+    is_sealed = judgment.submitted_at is not None
+    drafted = ["confidence", "reason", "updated_at"]
+    judgment.save(force_insert=is_new, update_fields=None if is_new or is_sealed else drafted)
+    _save_scores(judgment, rows, is_new=is_new)
+    if answers.marks is not None:
+        _replace_marks(judgment, lease, answers.marks, dimensions)
 
 
-def _check_opened(lease: Lease) -> None:
-    if lease.state == State.RESERVED:
-        raise ValidationError(_("This pair is reserved for you, not open yet. Open it, then answer."))
-
-
-def _save_scores(judgment: Judgment, lease: Lease, scores: Mapping[str, ShownScore | None]) -> None:
-    dimensions = {dimension.key: dimension for dimension in lease.pair.study.dimensions.all()}
+def _score_rows(
+    lease: Lease, scores: Mapping[str, ShownScore | None], dimensions: Mapping[str, Dimension]
+) -> dict[int, Score | None]:
+    """What the answers become, by the dimension's primary key; None where one is taken back."""
+    rows: dict[int, Score | None] = {}
     for key, shown in scores.items():
         dimension = dimensions.get(key)
         if dimension is None:
@@ -122,23 +149,35 @@ def _save_scores(judgment: Judgment, lease: Lease, scores: Mapping[str, ShownSco
                 % {"key": key, "asked": ", ".join(dimensions)}
             )
         if shown is None:
-            Score.objects.filter(judgment=judgment, dimension=dimension).delete()
+            rows[dimension.pk] = None
             continue
         if problem := shown.problem():
             raise ValidationError(problem)
         value = None if shown.value is None else lease.stored_value(shown.value)
-        Score.objects.update_or_create(
-            judgment=judgment, dimension=dimension, defaults={"kind": shown.kind, "value": value}
-        )
+        rows[dimension.pk] = Score(dimension=dimension, kind=shown.kind, value=value)
+    return rows
 
 
-def _replace_marks(judgment: Judgment, lease: Lease, marks: Sequence[ShownMark]) -> None:
+def _save_scores(judgment: Judgment, rows: Mapping[int, Score | None], *, is_new: bool) -> None:
+    """Changed and taken back answers are replaced: nothing refers to the row of a score."""
+    if not rows:
+        return
+    if not is_new:
+        Score.objects.filter(judgment=judgment, dimension__in=list(rows)).delete()
+    kept = [row for row in rows.values() if row is not None]
+    for row in kept:
+        row.judgment = judgment
+    Score.objects.bulk_create(kept)
+
+
+def _replace_marks(
+    judgment: Judgment, lease: Lease, marks: Sequence[ShownMark], dimensions: Mapping[str, Dimension]
+) -> None:
     if len(marks) > MOST_MARKS:
         raise ValidationError(
             _("A judgment has at most %(most)d marks, not %(n)d. Delete some first.")
             % {"most": MOST_MARKS, "n": len(marks)}
         )
-    dimensions = {dimension.key: dimension for dimension in lease.pair.study.dimensions.all()}
     turns = {side: {turn.position: turn for turn in lease.dialogue(side).turns.all()} for side in listening.SIDES}
     seconds = {side: side_of(lease, side).seconds + ROUNDING_SECONDS for side in listening.SIDES}
     rows = []
@@ -189,44 +228,66 @@ def shown_marks(lease: Lease, judgment: Judgment) -> list[ShownMark]:
 def missing_answers(judgment: Judgment) -> list[Dimension]:
     """The study's questions without an answer."""
     answered = set(judgment.scores.values_list("dimension_id", flat=True))
-    return [dimension for dimension in judgment.lease.pair.study.dimensions.all() if dimension.pk not in answered]
+    return [dimension for dimension in rubric_of(judgment.lease.pair.study) if dimension.pk not in answered]
 
 
-@transaction.atomic
-def submit(lease: Lease, *, at: datetime) -> Judgment:
+def submit(lease: Lease, *, at: datetime, answers: Answers | None = None) -> Judgment:
     """Turn the draft into a judgment. Submitting twice is the same as once; after expiry it is kept as a late one.
 
+    Args:
+        answers: what the draft lacks; kept with the submit, or not at all.
     Raises:
         ValidationError: if answers are missing, too little was heard, it was not opened, it was skipped, or the
             annotator was removed.
     """
-    lease = locked(lease)
-    leases.expire_if_overdue(lease, at=at)
-    lease.refresh_from_db(fields=["state"])
-    judgment = Judgment.objects.filter(lease=lease).first()
-    if lease.state in {State.SUBMITTED, State.LATE} and judgment is not None:
-        return judgment
-    if lease.state == State.SKIPPED:
-        raise ValidationError(_("You skipped this pair, so it takes no judgment."))
-    _check_opened(lease)
-    if judgment is None:
-        raise ValidationError(_("Nothing was answered yet. Answer every question, then submit."))
-    leases.check_belongs(lease.annotator, lease.pair.study)
-    _check_complete(judgment)
-    if not listening.gate_is_open(lease):
-        raise ValidationError(_("Listen to the parts that are still missing before you submit; your answers are kept."))
-    is_late = lease.state == State.EXPIRED
-    lease.state = State.LATE if is_late else State.SUBMITTED
-    lease.submitted_at = at
-    lease.save(update_fields=["state", "submitted_at"])
-    _seal(judgment, lease, is_late=is_late, at=at)
-    quality.judge_judgment(judgment, at=at)
+    with transaction.atomic():
+        lock(lease)
+        leases.expire_if_overdue(lease, at=at)
+        judgment = judgment_of(lease)
+        if lease.state in {State.SUBMITTED, State.LATE} and judgment is not None:
+            return judgment
+        _check_takes(lease)
+        judgment, verdict = _submit(lease, judgment, answers or Answers(), at=at)
+    # After the commit: whoever is excluded from now on has this judgment's seat counted with the others.
+    belonging = belonging_of(lease.annotator, lease.pair.study)
+    is_left_out = belonging is not None and (belonging.is_excluded or belonging.has_withdrawn)
+    stopping.after_vote(judgment, counts=not is_left_out and verdict != QualityVerdict.Verdict.FAIL)
     return judgment
 
 
-def _check_complete(judgment: Judgment) -> None:
-    missing = [str(for_reader(dimension, "name")) for dimension in missing_answers(judgment)]
-    if judgment.confidence is None:
+def _check_takes(lease: Lease) -> None:
+    """Raises: ValidationError, if no judgment of this lease is taken. That of an excluded rater is kept."""
+    if lease.state == State.SKIPPED:
+        raise ValidationError(_("You skipped this pair, so it takes no judgment."))
+    if lease.state == State.RESERVED:
+        raise ValidationError(_("This pair is reserved for you, not open yet. Open it, then answer."))
+    if lease.has_seat:  # an adjudicator need not be an annotator
+        leases.check_belongs(lease.annotator, lease.pair.study)
+
+
+def _submit(lease: Lease, judgment: Judgment | None, answers: Answers, *, at: datetime) -> tuple[Judgment, str]:
+    if judgment is None and not answers.scores:
+        raise ValidationError(_("Nothing was answered yet. Answer every question, then submit."))
+    judgment = judgment or Judgment(lease=lease, is_simulated=lease.annotator.is_simulated, created_at=at)
+    dimensions = dimensions_of(lease)
+    _check_complete(judgment, answers, dimensions)
+    if not listening.gate_is_open(lease):
+        raise ValidationError(_("Listen to the parts that are still missing before you submit; your answers are kept."))
+    is_late = lease.state == State.EXPIRED
+    _seal(judgment, lease, is_late=is_late, at=at)
+    _keep_answers(judgment, lease, answers, dimensions, at=at)
+    lease.state = State.LATE if is_late else State.SUBMITTED
+    lease.submitted_at = at
+    lease.save(update_fields=["state", "submitted_at"])
+    return judgment, quality.judge_judgment(judgment, at=at).verdict
+
+
+def _check_complete(judgment: Judgment, answers: Answers, dimensions: Mapping[str, Dimension]) -> None:
+    given = {dimensions[key].pk: shown for key, shown in (answers.scores or {}).items() if key in dimensions}
+    answered = set(judgment.scores.values_list("dimension_id", flat=True)) if judgment.pk else set()
+    answered = {pk for pk in answered if pk not in given} | {pk for pk, shown in given.items() if shown}
+    missing = [str(for_reader(each, "name")) for each in dimensions.values() if each.pk not in answered]
+    if judgment.confidence is None and answers.confidence is None:
         missing.append(_("confidence"))
     if missing:
         raise ValidationError(_("Still to answer: %(missing)s.") % {"missing": ", ".join(missing)})
@@ -244,4 +305,3 @@ def _seal(judgment: Judgment, lease: Lease, *, is_late: bool, at: datetime) -> N
         judgment.coverage_a, judgment.coverage_b = by_letter["a"].coverage, by_letter["b"].coverage
         judgment.seconds_a, judgment.seconds_b = by_letter["a"].seconds_played, by_letter["b"].seconds_played
         judgment.stalls = sum(log.stalls for log in lease.listening_logs.all())
-    judgment.save()

@@ -3,6 +3,9 @@
 The second side of an identical check (A = A) is the first one's rendition with other pauses, so that neither the page
 nor the bytes show that both are the same. What changes follows from the pair's id and the dialogue's speech, so it is
 worked out anew wherever it is needed; only the sound that came of it is kept.
+
+The treated side of another check (`Pair.treatment`) was made when the check was: its sound, how its times moved and
+what was said into it stand in the pair's row (annotation/services/checks).
 """
 
 import hashlib
@@ -14,6 +17,7 @@ from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -82,12 +86,24 @@ def _gain_db(dialogue: Dialogue, level_lufs: float) -> float:
 
 
 @dataclass(frozen=True)
+class PlayedSound:
+    """The bytes of a side, mono PCM in a WAV file, and its waveform."""
+
+    sha256: str
+    size_bytes: int
+    sample_rate: int  # Hz
+    peaks_sha256: str
+
+
+@dataclass(frozen=True)
 class PlayedSide:
-    """One side of a pair as it is played: a dialogue at the pair's level, perhaps with other pauses."""
+    """One side of a pair as it is played: a dialogue at the pair's level, in a check perhaps changed."""
 
     dialogue: Dialogue
     level_lufs: float
-    changes: Sequence[PauseChange] = ()  # only on the second side of an identical check
+    changes: Sequence[PauseChange] = ()  # only in a check: pauses that are longer or shorter
+    inserted: Sequence[Sequence[float]] = ()  # … speech that the dialogue does not have, in this side's own time
+    sound: PlayedSound | None = None  # … and its own sound, where that was made with the check
 
     @property
     def seconds(self) -> float:
@@ -95,7 +111,8 @@ class PlayedSide:
 
     @property
     def speech(self) -> list[list[float]]:
-        return changed_stretches(self.dialogue.speech, self.changes)
+        spoken = changed_stretches(self.dialogue.speech, self.changes)
+        return sorted([*spoken, *map(list, self.inserted)]) if self.inserted else spoken
 
     def at(self, second: float) -> float:
         """When a moment of the dialogue is heard on this side."""
@@ -106,16 +123,6 @@ class PlayedSide:
         return ChangedTime(self.changes)
 
 
-@dataclass(frozen=True)
-class PlayedSound:
-    """The bytes of a side, mono PCM in a WAV file, and its waveform."""
-
-    sha256: str
-    size_bytes: int
-    sample_rate: int  # Hz
-    peaks_sha256: str
-
-
 def side_of(lease: Lease, side: str) -> PlayedSide:
     """What the lease's `left` or `right` side plays."""
     return side_of_pair(lease.pair, lease.letter(side))
@@ -124,11 +131,23 @@ def side_of(lease: Lease, side: str) -> PlayedSide:
 def side_of_pair(pair: Pair, letter: str) -> PlayedSide:
     """What dialogue `a` or `b` of the pair is played as: at the pair's level, or its own where they hardly differ."""
     dialogue = pair.dialogue(letter)
-    is_near = abs(dialogue.level_lufs - pair.level_lufs) <= LEVEL_TOLERANCE_LU
-    level = dialogue.level_lufs if is_near else pair.level_lufs
+    level = played_level(dialogue, pair.level_lufs)
+    if pair.treatment.get("letter") == letter:
+        return _treated(dialogue, level, pair.treatment)
     if pair.kind == Pair.Kind.IDENTICAL and letter == "b":
         return PlayedSide(dialogue, level, plan_pauses(dialogue.speech, seed=f"pair {pair.pk}"))
     return PlayedSide(dialogue, level)
+
+
+def played_level(dialogue: Dialogue, pair_lufs: float) -> float:
+    """In LUFS, of a dialogue in a pair of this level."""
+    is_near = abs(dialogue.level_lufs - pair_lufs) <= LEVEL_TOLERANCE_LU
+    return dialogue.level_lufs if is_near else pair_lufs
+
+
+def _treated(dialogue: Dialogue, level: float, treatment: dict[str, Any]) -> PlayedSide:
+    changes = [PauseChange(at, seconds) for at, seconds in treatment["changes"]]
+    return PlayedSide(dialogue, level, changes, treatment["inserted"], PlayedSound(**treatment["sound"]))
 
 
 def ensure_sounds(pair: Pair) -> dict[str, PlayedSound]:
@@ -141,6 +160,8 @@ def ensure_sounds(pair: Pair) -> dict[str, PlayedSound]:
 
 def _ensure_sound(side: PlayedSide) -> PlayedSound:
     rendition = ensure_rendition(side.dialogue, side.level_lufs)
+    if side.sound is not None:  # after the same look-up as for every side: time must not tell a check
+        return side.sound
     if side.changes:
         return _ensure_varied(rendition, side.changes)
     return PlayedSound(
@@ -158,7 +179,7 @@ def peaks_of(pair: Pair, letter: str) -> bytes:
     sha256 = ensure_sounds(pair)[letter].peaks_sha256
     with artefacts.open_artefact(sha256) as file:
         peaks = Peaks.from_bytes(file.read())
-    is_as_played = bool(side.changes)  # made from the rendition itself, not from the master
+    is_as_played = bool(side.changes or side.sound)  # made from the rendition itself, not from the master
     louder = peaks.louder_by(0.0 if is_as_played else _gain_db(side.dialogue, side.level_lufs))
     return louder.for_picture(WIDEST_PICTURE_PIXELS).to_bytes()
 
@@ -169,17 +190,27 @@ def _ensure_varied(rendition: Rendition, changes: Sequence[PauseChange]) -> Play
     with suppress(FileNotFoundError, ValueError, TypeError):  # not made yet, or by an older version
         return PlayedSound(**json.loads(place.read_text()))
     rate = rendition.sample_rate
-    with artefacts.local_copy(rendition.sha256) as plain, _scratch() as folder:
-        samples = vary_pauses(read_pcm16_wav(plain), rate, changes)
-        path = Path(folder) / "rendition.wav"
-        write_pcm16_wav(samples, rate, path)
-        size_bytes, sha256 = path.stat().st_size, artefacts.put_file(path)
-    peaks = make_peaks(samples.astype(np.float32) / np.float32(32_768), rate)
-    varied = PlayedSound(sha256, size_bytes, rate, peaks_sha256=artefacts.put_bytes(peaks.to_bytes()))
+    varied = keep_sound(vary_pauses(read_rendition(rendition), rate, changes), rate)
     draft = place.with_suffix(f".{secrets.token_hex(4)}.draft")
     draft.write_text(json.dumps(asdict(varied)))
     draft.replace(place)
     return varied
+
+
+def read_rendition(rendition: Rendition) -> NDArray[np.int16]:
+    """Its samples (T,)."""
+    with artefacts.local_copy(rendition.sha256) as path:
+        return read_pcm16_wav(path)
+
+
+def keep_sound(samples: NDArray[np.int16], rate: int) -> PlayedSound:
+    """Store samples (T,) as they are to be played, and their waveform."""
+    with _scratch() as folder:
+        path = Path(folder) / "rendition.wav"
+        write_pcm16_wav(samples, rate, path)
+        size_bytes, sha256 = path.stat().st_size, artefacts.put_file(path)
+    peaks = make_peaks(samples.astype(np.float32) / np.float32(32_768), rate)
+    return PlayedSound(sha256, size_bytes, rate, peaks_sha256=artefacts.put_bytes(peaks.to_bytes()))
 
 
 def _varied_folder() -> Path:

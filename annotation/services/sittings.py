@@ -5,6 +5,8 @@ P.808 and BS.1534 keep a session of listening under 45 and 30 minutes: ears and 
 
 from datetime import datetime, timedelta
 
+from django.db.models import Min, Q
+
 from annotation.models import Heartbeat, Lease
 from earshot.accounts.models import User
 
@@ -30,9 +32,19 @@ def break_is_due(lease: Lease, *, at: datetime) -> bool:
 
     So it is never offered inside a pair, and who goes on without one is asked again 45 minutes later.
     """
+    if _came_lately(lease.annotator, at=at):
+        return False
     began = sitting_began(lease.annotator, at=at)
     opened = max(lease.opened_at or at, began)
     return (at - began) // SITTING > (opened - began) // SITTING
+
+
+def _came_lately(annotator: User, *, at: datetime) -> bool:
+    """Whether all that happened since LONGEST_LOOK_BACK happened within one sitting's time: seen at one look."""
+    since = at - LONGEST_LOOK_BACK
+    recent = Q(opened_at__gte=since) | Q(submitted_at__gte=since) | Q(last_heartbeat_at__gte=since)
+    first = Lease.objects.held_by(annotator).filter(recent).aggregate(first=Min("opened_at"))["first"]
+    return first is None or at - first < SITTING
 
 
 def _signs_of_life(annotator: User, *, since: datetime) -> list[datetime]:

@@ -22,6 +22,7 @@ urlpatterns = [
     path("work/", work.work, name="work"),
     path("history/", work.history, name="history"),
     path("work/<int:study_id>/next", work.next_pair, name="next_pair"),
+    path("work/<int:study_id>/next.json", api.next_pair, name="next_pair_data"),
     path("listen/<str:key>/", listening.room, name="room"),
     path("listen/<str:key>/skip", listening.skip, name="skip"),
     path("listen/<str:key>/undo", listening.undo, name="undo"),

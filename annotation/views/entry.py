@@ -19,6 +19,7 @@ from annotation import material
 from annotation.material import Stimulus
 from annotation.models import Attempt, Step, Study
 from annotation.queries.home import participant_studies, sheet_rows
+from annotation.queries.sheets import as_cell
 from annotation.services.qualification import attempts
 from annotation.services.qualification import consent as consents
 from annotation.services.qualification.consent_text import hash_of, text_for_reader
@@ -246,8 +247,3 @@ def time_sheet(request: SignedInRequest) -> HttpResponse:
             [row.day, as_cell(row.study), row.pairs, f"{row.seconds_listened:.1f}", f"{row.judging_seconds:.1f}"]
         )
     return response
-
-
-def as_cell(text: str) -> str:
-    """A title that a spreadsheet takes for no formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

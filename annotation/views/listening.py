@@ -18,6 +18,7 @@ from annotation.forms.flags import FlagForm
 from annotation.forms.listening import SkipForm
 from annotation.models import Judgment, Lease, Study
 from annotation.queries.drafts import draft_data
+from annotation.queries.lending import load_dialogues
 from annotation.queries.listening import (
     CLOSED,
     can_submit_late,
@@ -49,7 +50,9 @@ BYTES_PER_SAMPLE = 2
 def room(request: SignedInRequest, key: str) -> HttpResponse:
     """Opening the page opens the lease."""
     now = timezone.now()
-    lease = leases.open_lease(lease_of(request.user, key), at=now)
+    lease = lease_of(request.user, key)
+    load_dialogues(lease.pair)
+    leases.open_lease(lease, at=now)
     if lease.state in CLOSED:
         response = render(request, "annotation/listening/closed.html", closed_context(lease, at=now))
     elif lease.state == State.EXPIRED:

@@ -1,11 +1,12 @@
 """Sound that is no dialogue's: what people train on, and are checked with."""
 
+from typing import Protocol
+
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from annotation import material
-from annotation.material import Stimulus
 from annotation.views.sound import NO_STORE, RangeNotSatisfiable, asked_range
 
 SHIPPED = "private, max-age=86400"  # the name follows from the content
@@ -21,7 +22,14 @@ def example(request: HttpRequest, name: str) -> HttpResponse:
     return send_stimulus(request, stimulus, cache_control=SHIPPED)
 
 
-def send_stimulus(request: HttpRequest, stimulus: Stimulus, *, cache_control: str = NO_STORE) -> HttpResponse:
+class Sounding(Protocol):
+    @property
+    def content_type(self) -> str: ...
+
+    def content(self) -> bytes: ...
+
+
+def send_stimulus(request: HttpRequest, stimulus: Sounding, *, cache_control: str = NO_STORE) -> HttpResponse:
     """The sound, or the range of it that was asked for: Safari plays nothing from a server that knows no ranges."""
     content = stimulus.content()
     headers = {"Accept-Ranges": "bytes", "Cache-Control": cache_control, "X-Content-Type-Options": "nosniff"}

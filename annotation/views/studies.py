@@ -1,6 +1,7 @@
 """Pages by which researchers make and watch studies. Another researcher's study is not there at all (404)."""
 
-from typing import Any, cast
+import random
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -10,15 +11,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotation.forms.studies import RUBRIC_FIELDS, BaseRubricFormSet, MemberForm, RubricFormSet, StudyForm
-from annotation.models import Membership, Study
+from annotation.forms.pairs import PilotForm
+from annotation.forms.studies import StudyForm
+from annotation.models import Pair, Study
+from annotation.queries.families import family_of
 from annotation.queries.flags import count_open
-from annotation.queries.studies import pictures_of, progress_of, with_progress
+from annotation.queries.studies import progress_of, with_progress
 from annotation.queries.wording import LANGUAGES, STUDY_TEXTS
 from annotation.services import studies as services
-from annotation.services.boards import study_board
 from annotation.views.paging import newest_first
 from annotation.views.requests import SignedInRequest
+from annotation.views.statistics import overview_context
 from earshot.accounts.access import researcher_required
 
 READ_OR_WRITE = ["GET", "HEAD", "POST"]
@@ -73,31 +76,9 @@ def edit_study(request: SignedInRequest, study_id: int) -> HttpResponse:
             if form.instance.translations and set(STUDY_TEXTS) & set(form.changed_data):
                 tell_outdated(request, [str(form.instance)])
             return redirect("annotation:study", study.pk)
-    context = {"form": form, "study": Study.objects.get(pk=study.pk)}
+    fixed = [str(words) for words in services.FIXED_BY_VOTES.values()]
+    context = {"form": form, "study": Study.objects.get(pk=study.pk), "fixed": fixed}
     return render(request, "annotation/studies/form.html", context, status=422 if form.is_bound else 200)
-
-
-@require_http_methods(READ_OR_WRITE)
-@researcher_required
-def edit_rubric(request: SignedInRequest, study_id: int) -> HttpResponse:
-    study = study_for(request, study_id)
-    rows = [
-        {name: getattr(each, name) for name in RUBRIC_FIELDS} | {"position": place}
-        for place, each in enumerate(study.dimensions.all(), start=1)
-    ]
-    formset = cast(BaseRubricFormSet, RubricFormSet(request.POST or None, initial=rows, prefix="rubric"))
-    if formset.is_bound and formset.is_valid():
-        try:
-            outdated = services.save_dimensions(study, formset.rows(), by=request.user)
-        except ValidationError as error:
-            tell(request, error)
-        else:
-            messages.success(request, _("The rubric is saved."))
-            if outdated:
-                tell_outdated(request, [dimension.name for dimension in outdated])
-            return redirect("annotation:study", study.pk)
-    context = {"study": study, "formset": formset, "is_fixed": study.has_votes}
-    return render(request, "annotation/studies/rubric.html", context, status=422 if formset.is_bound else 200)
 
 
 @require_safe
@@ -105,14 +86,13 @@ def edit_rubric(request: SignedInRequest, study_id: int) -> HttpResponse:
 def study(request: SignedInRequest, study_id: int) -> HttpResponse:
     study_for(request, study_id)
     row = with_progress(Study.objects.filter(pk=study_id)).get()
-    board = study_board(row)
     context: dict[str, Any] = {
         "study": row,
         "progress": progress_of(row),
-        "board": board,
-        "pictures": pictures_of(board),
+        **overview_context(row),
         "dimensions": row.dimensions.all(),
         "n_open_flags": count_open(row),
+        "family": family_of(row, request.user),
         "languages": [LANGUAGES[code] for code in row.translations if code in LANGUAGES],
     }
     return render(request, "annotation/studies/detail.html", context)
@@ -143,32 +123,19 @@ def copy_study(request: SignedInRequest, study_id: int) -> HttpResponse:
 
 @require_http_methods(READ_OR_WRITE)
 @researcher_required
-def members(request: SignedInRequest, study_id: int) -> HttpResponse:
+def new_pilot(request: SignedInRequest, study_id: int) -> HttpResponse:
+    """A small trial of the study with a few of its pairs; running at once."""
     study = study_for(request, study_id)
-    form = MemberForm(request.POST or None)
-    if form.is_bound and form.is_valid() and form.user is not None:
+    n_pairs = study.pairs.filter(kind=Pair.Kind.REGULAR).count()
+    form = PilotForm(request.POST or None, initial={"n_pairs": min(10, n_pairs)})
+    if form.is_bound and form.is_valid():
+        seed = random.randint(1, 2**31 - 1)
         try:
-            services.add_member(study, form.user, form.cleaned_data["role"], by=request.user)
+            pilot = services.pilot_study(study, **form.cleaned_data, by=request.user, at=timezone.now(), seed=seed)
         except ValidationError as error:
-            form.add_error("role", error)
+            form.add_error(None, error)
         else:
-            messages.success(request, _("%(user)s belongs to the study now.") % {"user": form.user})
-            return redirect("annotation:members", study.pk)
-    context = {"study": study, "form": form, "memberships": study.memberships.select_related("user")}
-    return render(request, "annotation/studies/members.html", context, status=422 if form.is_bound else 200)
-
-
-@require_POST
-@researcher_required
-def remove_member(request: SignedInRequest, study_id: int, membership_id: int) -> HttpResponse:
-    study = study_for(request, study_id)
-    membership = get_object_or_404(Membership, pk=membership_id, study=study)
-    try:
-        services.remove_member(membership, by=request.user)
-    except ValidationError as error:
-        tell(request, error)
-    else:
-        messages.success(
-            request, _("%(user)s is no longer in the study; their judgments stay.") % {"user": membership.user}
-        )
-    return redirect("annotation:members", study.pk)
+            messages.success(request, _("The pilot runs. Its votes stay apart from those of the study."))
+            return redirect("annotation:study", pilot.pk)
+    context = {"study": study, "form": form, "n_pairs": n_pairs}
+    return render(request, "annotation/studies/pilot.html", context, status=422 if form.is_bound else 200)

@@ -6,21 +6,24 @@ from datetime import datetime
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from annotation.models import Judgment, Lease, Pair, Score, Study
+from annotation.models import Judgment, Lease, Score, Study
 from annotation.models.pairs import UNDO_TIME
 from annotation.queries.home import agreement_with_gold, past_consents, time_listened
+from annotation.queries.lending import MOST_COUNTED, waiting_pairs
 from annotation.queries.marks import WITH_MARKS, ReadMark, marks_of
 from annotation.queries.questions import degree_of
 from annotation.queries.wording import for_reader, title_for_reader
 from annotation.services import leases, sittings
+from annotation.services.adjudication import open_to
 from annotation.services.qualification.leaving import leaving_of
 from annotation.services.qualification.standing import JUDGED, Standing, standings_of
 from annotation.views.paging import newest_first
@@ -28,6 +31,7 @@ from annotation.views.requests import SignedInRequest
 from earshot.accounts.models import User
 
 State = Lease.State
+STEP = 10  # pairs that wait are told in tens
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,20 @@ class WaitingStudy:
     @property
     def asks(self) -> bool:
         """Whether the annotator has something to do before a pair can be lent."""
-        return self.standing is not None and not self.standing.may_judge and not self.standing.is_done
+        standing = self.standing
+        return standing is not None and not (standing.may_judge or standing.is_done or standing.limit)
+
+    @property
+    def waiting_words(self) -> str:
+        """How much waits. Where checks come between the pairs not to the pair: a number that stands still would tell
+        of them."""
+        if self.waiting > MOST_COUNTED:
+            return _("more than %(n)s pairs wait") % {"n": MOST_COUNTED}
+        if self.study.check_rate == 0:
+            return ngettext("%(n)d pair waits", "%(n)d pairs wait", self.waiting) % {"n": self.waiting}
+        if self.waiting < STEP:
+            return _("fewer than %(n)d pairs wait") % {"n": STEP}
+        return _("about %(n)d pairs wait") % {"n": round(self.waiting / STEP) * STEP}
 
 
 @require_safe
@@ -64,6 +81,7 @@ def work(request: SignedInRequest) -> HttpResponse:
         "undoable": undoable_leases(request.user, at=now),
         "judged": Judgment.objects.submitted().filter(lease__annotator=request.user).count(),
         "listened": time_listened(request.user, at=now),
+        "n_adjudications": open_to(request.user).count(),
         "past_consents": past_consents(request.user, [each.study for each in studies]),
         "agreement": agreement_with_gold(request.user, [each.study for each in studies], at=now),
     }
@@ -91,14 +109,9 @@ def waiting_studies(user: User) -> list[WaitingStudy]:
     """The user's studies that run or rest, with how many pairs are open to them now."""
     mine = Study.objects.judged_by(user).exclude(state__in=[Study.State.DRAFT, Study.State.FINISHED])
     studies = list(mine.order_by("title", "pk"))
-    held = Lease.objects.held_by(user).exclude(state=State.EXPIRED, judgment__isnull=True)
-    held = held.exclude(state=State.RESERVED)  # reserved ahead: it waits like the others
-    mine_ahead = Q(leases__annotator=user, leases__state=State.RESERVED)  # it has taken its seat
-    open_pairs = Pair.objects.filter(Q(seats_left__gt=0) | mine_ahead, study__in=studies, is_open=True)
-    open_pairs = open_pairs.exclude(pk__in=held.values("pair"))
-    waiting = dict(open_pairs.order_by().values_list("study").annotate(Count("pk", distinct=True)))
-    done = Lease.objects.held_by(user).filter(state__in=JUDGED, pair__study__in=studies)
-    judged = dict(done.order_by().values_list("pair__study").annotate(Count("pk")))
+    waiting = waiting_pairs(user, studies)
+    done = Lease.objects.held_by(user).filter(state__in=JUDGED, study__in=studies, purpose=Lease.Purpose.JUDGING)
+    judged = dict(done.order_by().values_list("study").annotate(Count("pk")))
     return [WaitingStudy(study, waiting.get(study.pk, 0), judged.get(study.pk, 0)) for study in studies]
 
 
@@ -134,7 +147,12 @@ def next_pair(request: SignedInRequest, study_id: int) -> HttpResponse:
 
 
 def address_after_submit(lease: Lease, *, at: datetime) -> str:
-    """The room of the next pair of the same study; a break that is due before it; the work page when none is open."""
+    """The room of the next pair of the same study; a break that is due before it; the work page when none is open.
+
+    After an adjudication, what else waits for one.
+    """
+    if lease.purpose == Lease.Purpose.ADJUDICATION:
+        return reverse("annotation:my_adjudications")
     try:
         following = leases.next_lease(lease.annotator, lease.pair.study, at=at)
     except ValidationError:  # the study was paused meanwhile; the work page says so

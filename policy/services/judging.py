@@ -23,7 +23,7 @@ RULES = (  # what makes votes of two studies the same measurement
     "entry",
     "consent_text",
 )
-QUESTION = ("key", "name", "question", "help_text", "weight", "anchors", "translations")
+QUESTION = ("key", "name", "question", "help_text", "weight", "anchors", "translations", "examples")
 
 
 def source_study(round: Round) -> Study:

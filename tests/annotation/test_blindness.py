@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -498,3 +500,83 @@ def test_an_identical_checks_two_sides_answer_equally_fast(identical):
         plain,
         {side: statistics.median(each) for side, each in taken.items()},
     )
+
+
+# --- Treated checks: a gold or spoken check beside a regular pair of the same sounds ----------------------------------
+
+
+def check_of_the_same_sound(lease: Lease, kind: str, letter: str = "b") -> Lease:
+    """Another pair of the lease's study that sounds like its pair, whose one side's sound was made with the check."""
+    scenario = make_scenario(topic="Good news")
+    pair = sounding_pair(scenario, names=("zulu", "alpha"), study=lease.pair.study)
+    renditions.ensure_sounds(pair)
+    again = renditions.keep_sound(renditions.read_rendition(pair.dialogue(letter).renditions.get()), RATE)
+    treatment = {
+        "key": "1:gold:0", "letter": letter, "kind": "flat", "changes": [], "inserted": [], "sound": vars(again),
+    }  # fmt: skip
+    Pair.objects.filter(pk=pair.pk).update(kind=kind, expected_value=3, treatment=treatment, seats_left=1_000_000)
+    pair.refresh_from_db()
+    return lent(pair, lease.annotator, side_left=lease.side_left, heard_first=lease.heard_first)
+
+
+@pytest.mark.parametrize("kind", ["gold", "spoken_check"])
+def test_a_check_is_answered_as_a_regular_pair_of_the_same_sounds(kind, monkeypatch):
+    """Kind, treatment, expected answer, seats, a sound of its own: nothing of it comes through."""
+    monkeypatch.setattr("django.utils.timezone.now", Clock(timezone.now()))
+    study = make_study(**STUDY)
+    regular = lent(sounding_pair(study=study), join(study), side_left="a", heard_first="left")
+    first = all_answers(regular)
+
+    check = check_of_the_same_sound(regular, kind)
+
+    second = all_answers(check)
+    assert [status for status, _headers, _content in second] == [200] * 7
+    for address, mine, theirs in zip(addresses(check), first, second, strict=True):
+        assert mine[:2] == theirs[:2], address
+        if not address.endswith("peaks"):  # drawn from 16 bits instead of the master: see below
+            lines = zip(mine[2].splitlines(), theirs[2].splitlines(), strict=True)
+            assert [pair for pair in lines if pair[0] != pair[1]] == [], address
+
+
+def test_a_treated_sides_waveform_is_drawn_as_a_plain_ones(lease):
+    check = check_of_the_same_sound(lease, "gold")
+
+    plain, treated = (Peaks.from_bytes(renditions.peaks_of(each.pair, "b")) for each in (lease, check))
+
+    assert plain.seconds == treated.seconds
+    assert list(plain.levels) == list(treated.levels)
+    for step, one in plain.levels.items():  # within one step of the picture's 127
+        assert np.abs(one.astype(int) - treated.levels[step].astype(int)).max() <= 1
+
+
+def test_a_check_asks_the_database_as_much_as_a_regular_pair(lease):
+    """So it takes as long: the sound of its treated side stands in the pair, but the same things are looked up."""
+    check = check_of_the_same_sound(lease, "gold")
+
+    def queries(each: Lease, address: str) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            content_of(signed_in(each.annotator).get(address))
+        return len(captured)
+
+    for one, other in zip(addresses(lease), addresses(check), strict=True):
+        queries(lease, one)
+        queries(check, other)
+        assert queries(lease, one) == queries(check, other), one
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_checks_treated_side_answers_as_fast_as_its_other_one(lease, name):
+    check = check_of_the_same_sound(lease, "spoken_check")
+    client = signed_in(check.annotator)
+
+    def ask(side: str) -> None:
+        address = reverse(f"annotation:{name}", args=[check.key, side])
+        content_of(client.get(address, headers={"Range": "bytes=0-99999"}))
+
+    for side in SIDES:
+        ask(side)
+    taken = durations(ask, each=60)
+
+    assert not medians_differ(taken["left"], taken["right"], bound=0.15), {
+        side: statistics.median(each) for side, each in taken.items()
+    }

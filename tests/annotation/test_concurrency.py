@@ -6,11 +6,15 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connections
 
-from annotation.models import Judgment, Lease, Pair
+from annotation.models import Exclusion, Judgment, Lease, Membership, Pair, Study
+from annotation.queries.counting import counting_judgments
 from annotation.services import judgments, leases
-from annotation.services.judgments import ShownScore
+from annotation.services.judgments import Answers, ShownScore
+from annotation.services.queue.agreeing import AGREED
+from annotation.services.queue.seats import recount_seats
 from tests.factories import NOW, join, make_pair, make_study
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -124,3 +128,88 @@ def test_a_check_then_insert_control_does_over_assign_so_the_test_above_can_fail
     run_in_threads(check_then_insert, [(annotator,) for annotator in annotators])
 
     assert Lease.objects.filter(pair=pair).count() == ANNOTATORS
+
+
+# --- Rules that end lending early, and seats that come back, under the same crowd -------------------------------------
+def make_crowd(**rules) -> tuple[Study, list]:
+    study = make_study(overlap=OVERLAP, **rules)
+    for _each in range(PAIRS):
+        make_pair(study)
+    return study, [join(study) for _each in range(ANNOTATORS)]
+
+
+def judge_until_refused(annotator, study_key: int) -> None:
+    """Every pair that is lent gets one vote for dialogue a, in one submit."""
+    while True:
+        connections.close_all()
+        study = Study.objects.get(pk=study_key)  # as each request does: it may have paused itself
+        try:
+            lease = leases.next_lease(annotator, study, at=NOW)
+        except ValidationError:
+            return
+        if lease is None:
+            return
+        leases.open_lease(lease, at=NOW)
+        scores = {key: ShownScore(value=lease.shown_value(1)) for key in SCORES}
+        judgments.submit(lease, answers=Answers(scores=scores, confidence=3), at=NOW)
+
+
+def test_a_budget_is_spent_to_the_last_judgment_and_not_passed():
+    study, annotators = make_crowd(judgments_at_most=25)
+
+    assert run_in_threads(judge_until_refused, [(annotator, study.pk) for annotator in annotators]) == []
+
+    study.refresh_from_db()
+    assert Lease.objects.filter(state="submitted").count() == Lease.objects.count() == 25
+    assert (study.state, study.stopped_because) == ("paused", "judgments_at_most")
+    assert sum(OVERLAP - seats for seats in Pair.objects.values_list("seats_left", flat=True)) == 25
+
+
+def test_a_groups_quota_is_not_passed_and_other_groups_go_on():
+    study, annotators = make_crowd(group_quotas={"native": 10})
+    natives = {annotator.pk for annotator in annotators[:8]}
+    Membership.objects.filter(study=study, user__in=natives).update(group="native")
+
+    assert run_in_threads(judge_until_refused, [(annotator, study.pk) for annotator in annotators]) == []
+
+    by_natives = Lease.objects.filter(state="submitted", annotator__in=natives).count()
+    assert (by_natives, Lease.objects.filter(state="submitted").count()) == (10, PAIRS * OVERLAP)
+
+
+def test_every_pair_on_which_two_agree_is_closed_however_their_votes_came():
+    study, annotators = make_crowd(agreeing_votes_enough=2)
+
+    assert run_in_threads(judge_until_refused, [(annotator, study.pk) for annotator in annotators]) == []
+
+    votes = Counter(Judgment.objects.counted().values_list("lease__pair", flat=True))
+    assert set(votes.values()) <= {2, 3}  # a third may have been lent before the second came in
+    assert len(votes) == PAIRS
+    assert set(Pair.objects.values_list("is_open", "closed_because")) == {(False, AGREED)}
+
+
+def test_seats_are_right_though_raters_are_excluded_and_recounted_while_all_judge():
+    study, annotators = make_crowd()
+    excluded, honest = annotators[:3], annotators[3:]
+
+    def exclude(rater) -> None:
+        for _each in range(3):
+            connections.close_all()
+            exclusion = Exclusion.objects.create(study=study, rater=rater, reason="clicks")
+            recount_seats(study, of_rater=rater.pk)
+            Exclusion.objects.filter(pk=exclusion.pk).update(lifted_at=NOW)
+            recount_seats(study)
+        Exclusion.objects.create(study=study, rater=rater, reason="clicks")
+        recount_seats(study, of_rater=rater.pk)
+
+    def work(does, *arguments) -> None:
+        does(*arguments)
+
+    crowd = [(judge_until_refused, annotator, study.pk) for annotator in annotators]
+    failures = run_in_threads(work, crowd + [(exclude, rater) for rater in excluded])
+    failures += run_in_threads(judge_until_refused, [(annotator, study.pk) for annotator in honest])
+
+    assert failures == []
+    counting = Counter(counting_judgments(study).values_list("lease__pair", flat=True))
+    assert (len(counting), min(counting.values())) == (PAIRS, OVERLAP)
+    assert recount_seats(study) == 0  # nothing was counted twice, and nothing lost
+    assert set(Pair.objects.values_list("seats_left", flat=True)) == {0}

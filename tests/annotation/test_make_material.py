@@ -61,7 +61,7 @@ def test_the_list_says_who_says_what(capsys):
 
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert rows[0] == {"file": "ja/channel-left.wav", "language": "ja", "voice": "jf_alpha", "text": "左です。"}
-    assert len(rows) == 56
+    assert len(rows) == 58
 
 
 def test_silence_at_the_ends_is_cut_to_60_ms():

@@ -12,6 +12,7 @@ from annotation import material
 from annotation.material import LANGUAGES, checks, plan, shipped
 from annotation.material.script import sources_of
 from annotation.material.stimulus import RATE, Stimulus, wav_bytes
+from annotation.material.wishes import WISHES, speaks, spoken_wish, words_of_wish
 from earshot.acoustics.huggins import EDGE_SECONDS, GAP_SECONDS, INTERVAL_SECONDS
 from earshot.acoustics.levels import count_clipped_runs, measure_level
 from tests.factories import make_user
@@ -254,6 +255,30 @@ def test_more_gold_pairs_than_there_are_is_refused():
         material.draw_gold(1, "en", count=7)
 
 
+# --- Wishes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_both_wishes_are_spoken_at_minus_23_lufs_in_ten_seconds_and_never_name_a_letter(language):
+    for wish in WISHES:
+        voice = spoken_wish(language, wish)
+        assert lufs(heard(voice)) == pytest.approx(-23.0, abs=0.3)
+        assert 8.0 <= voice.seconds <= 12.5
+        assert not {"A", "B", "left", "right"} & set(words_of_wish(language, wish).replace(",", "").split())
+
+
+@pytest.mark.parametrize(
+    ("language", "is_spoken"), [("en", True), ("en-GB", True), ("zh-CN", True), ("ja", True), ("fr", False)]
+)
+def test_wishes_are_spoken_in_their_own_languages_alone(language, is_spoken):
+    assert speaks(language) is is_spoken
+
+
+def test_a_wish_that_was_never_recorded_is_refused():
+    with pytest.raises(ValueError, match="There is no wish 'both'; choose from this, other"):
+        spoken_wish("en", "both")
+
+
 # --- pure, and silent about the answer
 
 
@@ -322,7 +347,7 @@ def test_every_language_has_the_same_recordings():
     names = [[source.file.split("/")[1] for source in sources_of(language)] for language in LANGUAGES]
 
     assert names[0] == names[1] == names[2]
-    assert len(set(names[0])) == len(names[0]) == 56
+    assert len(set(names[0])) == len(names[0]) == 58
 
 
 def test_a_language_that_was_never_made_is_refused():

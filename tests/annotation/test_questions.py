@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from annotation.material import Excerpt
 from annotation.models import Study
-from annotation.queries import questions
+from annotation.queries import examples
 from tests.factories import join, make_lease, make_pair, make_study
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,7 @@ def test_one_by_one_the_page_begins_with_one_question_and_together_with_all():
 
 def test_an_example_stands_where_the_material_has_one_and_nowhere_else(monkeypatch):
     better = Excerpt("better", "The voice rises with the <question>.", "/material/abc.wav")
-    monkeypatch.setattr(questions, "examples_of", lambda key, language: [better] if key == "prosody" else [])
+    monkeypatch.setattr(examples, "shipped_examples", lambda key, language: [better] if key == "prosody" else [])
 
     html = room_of(make_study())
 
@@ -48,7 +48,7 @@ def test_an_example_stands_where_the_material_has_one_and_nowhere_else(monkeypat
 def test_examples_are_asked_for_in_the_readers_language(monkeypatch, settings):
     settings.LANGUAGES = [("en", "English"), ("ja", "日本語")]
     asked = []
-    monkeypatch.setattr(questions, "examples_of", lambda key, language: asked.append((key, language)) or [])
+    monkeypatch.setattr(examples, "shipped_examples", lambda key, language: asked.append((key, language)) or [])
     lease = make_lease(make_pair(make_study()), at=timezone.now())
     client = Client(headers={"accept-language": "ja"})
     client.force_login(lease.annotator)

@@ -60,7 +60,8 @@ def test_a_snapshot_holds_what_was_judged(tmp_path):
     assert (row.rater, row.is_simulated, row.is_late, row.confidence) == (names.rater(rater.pk), False, False, 3)
     assert row.side_left == judgment.lease.side_left
     assert row.heard_first == judgment.lease.letter(judgment.lease.heard_first)
-    assert (row.quality, row.quality_reasons) == ("unknown", ("listening: the study records no listening",))
+    reasons = tuple(f"{check}: the study records no listening" for check in ("listening", "stalls"))
+    assert (row.quality, row.quality_reasons) == ("unknown", reasons)
     assert row.created_at == NOW
     assert {score.dimension: score.value for score in made.rows("scores")} == {
         "prosody": -1,

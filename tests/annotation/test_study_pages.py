@@ -6,10 +6,12 @@ from django.db import connection
 from django.urls import reverse
 
 from annotation.models import Membership, Pair, Study
-from annotation.queries.studies import pairs_of, progress_of
-from annotation.services import judgments
+from annotation.queries.statistics.raters import cards_of
+from annotation.queries.studies import pairs_of
+from annotation.services import judgments, renditions
 from annotation.services import studies as services
 from annotation.services.qualification import consent
+from annotation.services.statistics import keeping
 from earshot.accounts.models import AuditEntry, Role
 from tests.factories import (
     NOW,
@@ -126,6 +128,10 @@ def study_fields(**changed):
         "question_layout": "one_by_one",
         "lease_factor": "3",
         "lease_minimum_seconds": "600",
+        "selection": "uniform",
+        "uniform_floor": "0.1",
+        "check_rate": "",
+        "raters_at_least": "5",
         **changed,
     }
 
@@ -150,7 +156,7 @@ def test_a_wrong_field_is_named_and_nothing_is_made(client, researcher):
 
     assert response.status_code == 422
     assert "98.0 is no share. Use a number from 0 to 1." in response.content.decode()
-    assert "Each pair needs at least 1 judgment." in response.content.decode()
+    assert "Each pair needs 1 to 1000 judgments." in response.content.decode()
     assert not Study.objects.exists()
 
 
@@ -229,11 +235,11 @@ def test_pairs_are_counted_first_and_made_when_that_was_seen(client, study):
         scenario = make_scenario()
         for system in systems:
             make_dialogue(scenario, system, seconds=180.0)
-    chosen = {"systems": [system.pk for system in systems]}
+    chosen = {"kind": "all", "systems": [system.pk for system in systems]}
 
     counted = client.post(page("add_pairs", study.pk), chosen)
     assert not Pair.objects.exists()
-    made = client.post(page("add_pairs", study.pk), {**chosen, "make": "1"})
+    made = client.post(page("add_pairs", study.pk), {**chosen, "make": "6"})
 
     assert "<strong>6 new pairs</strong> on 2 scenarios: 18 votes, about 1.8 hours" in counted.content.decode()
     assert made["Location"] == page("study_pairs", study.pk)
@@ -244,7 +250,8 @@ def test_against_a_reference_only_pairs_with_it_are_made_and_known_pairs_are_lef
     scenario = make_scenario()
     first, second, third = (make_dialogue(scenario) for _each in range(3))
     make_pair(study, scenario=scenario, dialogue_a=second, dialogue_b=first)
-    chosen = {"systems": [each.system_id for each in (first, second, third)], "reference": first.system_id}
+    systems = [each.system_id for each in (first, second, third)]
+    chosen = {"kind": "reference", "systems": systems, "reference": first.system_id}
 
     client.post(page("add_pairs", study.pk), {**chosen, "make": "1"})
 
@@ -256,7 +263,7 @@ def test_dialogues_of_another_language_are_not_paired(client, study):
     scenario = make_scenario(language="de")
     systems = [make_dialogue(scenario).system_id for _each in range(2)]
 
-    response = client.post(page("add_pairs", study.pk), {"systems": systems, "make": "1"})
+    response = client.post(page("add_pairs", study.pk), {"kind": "all", "systems": systems, "make": "1"})
 
     assert response.status_code == 422
     assert not study.pairs.exists()
@@ -275,14 +282,18 @@ def test_a_study_starts_only_with_pairs(client, researcher):
     assert study.state == "running"
 
 
-def test_a_finished_study_does_not_start_again(client, study):
+def test_a_finished_study_is_reopened_as_a_paused_one_and_never_runs_at_once(client, study):
     make_pair(study)
     client.post(page("change_study_state", study.pk, "finished"))
 
     client.post(page("change_study_state", study.pk, "running"))
-
     study.refresh_from_db()
     assert study.state == "finished"
+
+    client.post(page("change_study_state", study.pk, "paused"))
+    study.refresh_from_db()
+    assert study.state == "paused"
+    assert AuditEntry.objects.order_by("pk").last().action_words == "reopened the study"
 
 
 def test_a_member_is_added_by_address_and_removed(client, study):
@@ -425,7 +436,7 @@ def test_listening_under_an_hour_is_told_in_minutes(client, study):
     scenario = make_scenario()
     systems = [make_dialogue(scenario, seconds=100.0).system_id for _each in range(2)]
 
-    html = client.post(page("add_pairs", study.pk), {"systems": systems}).content.decode()
+    html = client.post(page("add_pairs", study.pk), {"kind": "all", "systems": systems}).content.decode()
 
     assert "on 1 scenario: 3 votes, about 10 minutes of listening in all" in html
 
@@ -447,7 +458,7 @@ def test_no_strength_is_drawn_without_its_interval(client, study):
     html = client.get(page("study", study.pk)).content.decode()
 
     assert "Cannot say yet: " in html
-    assert "data-chart=" not in html
+    assert 'class="whisker"' not in html
 
 
 @pytest.mark.django_db(transaction=True)
@@ -456,7 +467,7 @@ def test_sound_is_rendered_before_the_pairs_are_stored_and_not_while_everybody_w
     pair = (make_dialogue(scenario), make_dialogue(scenario, lufs=-26.0))
     was_locked = []
     monkeypatch.setattr(
-        services.renditions, "ensure_rendition", lambda *_arguments: was_locked.append(connection.in_atomic_block)
+        renditions, "ensure_rendition", lambda *_arguments: was_locked.append(connection.in_atomic_block)
     )
 
     services.add_pairs(study, [pair])
@@ -479,8 +490,8 @@ def test_a_study_that_changes_its_state_says_so_itself_and_a_stale_one_learns_it
     stale = Study.objects.get(pk=study.pk)
 
     services.change_state(study, "finished", by=None)
-    with pytest.raises(ValidationError, match="is finished and cannot become paused"):
-        services.change_state(stale, "paused", by=None)
+    with pytest.raises(ValidationError, match="is finished and cannot become running"):
+        services.change_state(stale, "running", by=None)
 
     assert (study.state, stale.state) == ("finished", "finished")
 
@@ -526,4 +537,5 @@ def test_whoever_withdrew_the_consent_counts_neither_at_the_pairs_nor_among_the_
 
     after = pairs_of(pair.study).get()
     assert (after.n_counted, after.mean_overall) == (1, 1.0)
-    assert [(row.name, row.n_counted) for row in progress_of(pair.study).raters] == [("Stay", 1)]
+    statistics = keeping.current_statistics(pair.study, at=NOW)
+    assert [(card.name, card.n) for card in cards_of(statistics.payload)] == [("Stay", 1)]

@@ -40,7 +40,7 @@ ARRIVES_MS = 150  # what a page fetches of itself after it has loaded or its wid
 EXPECTED = ("status of 403", "status of 404", "status of 410", "The waveform of this dialogue answered 404")
 
 # What is at an address but is no page of ours to look at.
-FRAGMENTS = {"jobs:status", "jobs:progress", "jobs:curves"}
+FRAGMENTS = {"annotation:preview_rubric", "jobs:status", "jobs:progress", "jobs:curves"}
 FILES = {
     "annotation:dialogue_peaks",
     "annotation:dialogue_sound",
@@ -48,6 +48,7 @@ FILES = {
     "annotation:lease_sound",
     "annotation:lease_turns",
     "annotation:material",
+    "annotation:own_example",
     "annotation:snapshot_download",
     "annotation:step_example",
     "annotation:stimulus",
@@ -70,9 +71,11 @@ SENT_ONLY = {  # POST: they lead to one of the pages
     "annotation:copy_study",
     "annotation:flag_pair",
     "annotation:next_pair",
+    "annotation:remove_example",
     "annotation:remove_member",
     "annotation:reopen_flag",
     "annotation:resolve_flag",
+    "annotation:set_group",
     "annotation:skip",
     "annotation:undo",
     "annotation:withdraw_invitation",
@@ -205,10 +208,11 @@ def walk_of_a_researcher(pair) -> Walk:
     jobs = [make_job(researcher, state) for state in ("queued", "running", "failed", "succeeded")]
     names = ["studies", "new_study", "dialogues", "imports", "new_import", "systems", "snapshots"]
     of_study = ["study", "edit_study", "edit_rubric", "edit_languages", "members", "study_pairs", "add_pairs"]
-    of_study += ["study_flags", "invitations", "study_entry", "snapshot_new"]
+    of_study += ["study_flags", "invitations", "study_entry", "snapshot_new", "new_pilot"]
     addresses = [a(name) for name in names]
     addresses += [a(name, each.pk) for each in (study, empty) for name in of_study]
     addresses += [a("pair", study.pk, study.pairs.first().pk), a("pair", pair.study_id, pair.pk)]
+    addresses += [a("edit_examples", each.pk, "prosody") for each in (study, empty)]
     addresses += [a("dialogue", pair.dialogue_a_id), a("import", pair.dialogue_a.source_id)]
     addresses += [a("snapshot", snapshot.pk), a("snapshot_job", study.pk, waiting.pk)]
     addresses += [reverse("jobs:list"), *(job.get_absolute_url() for job in jobs)]

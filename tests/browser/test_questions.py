@@ -8,7 +8,6 @@ from django.urls import reverse
 
 from annotation.material import Excerpt
 from annotation.models import Flag, Judgment, Lease, Study
-from annotation.queries import questions
 from annotation.services import flags
 from earshot.accounts.models import Role
 from tests.browser.axe import violations
@@ -52,7 +51,7 @@ def test_all_questions_on_one_page_are_answered_by_digits_in_their_order(enter_r
     for key in ("7", "1", "x", "5", "4"):
         page.keyboard.press(key)
 
-    assert answers(page) == ["B 3", "A 3", "both bad", "B 1", "4 of 5"]
+    assert answers(page) == ["B much better", "A much better", "both bad", "B slightly better", "4 of 5"]
     saved(page)
     page.keyboard.press("s")
     page.wait_for_url("**/work/")
@@ -69,11 +68,11 @@ def test_comma_and_point_move_and_a_digit_answers_the_question_in_focus(enter_ro
     page.keyboard.press(".")
     assert marked(page) == order[2]
     page.keyboard.press("6")
-    assert (answers(page), marked(page)) == (["", "", "B 2", "", ""], order[3])
+    assert (answers(page), marked(page)) == (["", "", "B better", "", ""], order[3])
     page.keyboard.press(",")
     page.keyboard.press("2")
 
-    assert (answers(page), marked(page)) == (["", "", "A 2", "", ""], order[3])
+    assert (answers(page), marked(page)) == (["", "", "A better", "", ""], order[3])
 
 
 def test_without_focus_a_digit_answers_the_first_question_without_an_answer(enter_room):
@@ -84,7 +83,7 @@ def test_without_focus_a_digit_answers_the_first_question_without_an_answer(ente
     page.keyboard.press("3")
     page.keyboard.press("5")
 
-    assert answers(page) == ["A 1", "same", "B 1", "", ""]
+    assert answers(page) == ["A slightly better", "same", "B slightly better", "", ""]
 
 
 def test_enter_in_a_scale_goes_on_and_submits_nothing(enter_room):
@@ -137,7 +136,9 @@ def examples(monkeypatch):
         Excerpt("better", "Fits what is said", "/example-better.wav"),
         Excerpt("worse", "Does not fit", "/example-worse.wav"),
     ]
-    monkeypatch.setattr(questions, "examples_of", lambda key, _language: two if key == "prosody" else [])
+    monkeypatch.setattr(
+        "annotation.queries.examples.shipped_examples", lambda key, _language: two if key == "prosody" else []
+    )
 
     def answer(page):
         page.route("**/example-*.wav", lambda route: route.fulfill(body=tone(), content_type="audio/wav"))
@@ -200,7 +201,7 @@ def test_a_pair_is_flagged_by_keyboard_without_leaving_the_room(enter_room):
 
     flag = Flag.objects.get()
     assert (flag.kind, flag.note) == ("sound", "A crackles in turn 3")
-    assert answers(page)[0] == "B 2"
+    assert answers(page)[0] == "B better"
 
 
 def test_a_flag_without_a_reason_is_asked_for_one(enter_room):

@@ -58,10 +58,13 @@ def test_a_researcher_makes_fills_and_starts_a_study(page_of, tmp_path):
     press(page, "Add pairs")
     page.get_by_label("base", exact=True).check()
     page.get_by_label(LONG_NAME).check()
-    press(page, "Count the pairs")
-    assert "2 new pairs on 2 scenarios: 6 votes, about 1 minute of listening" in " ".join(
-        page.get_by_role("status").filter(has_text="new pairs").inner_text().split()
-    )
+    plan = page.locator("#plan")
+    page.get_by_label("Scenarios at most").fill("1")
+    plan.get_by_text("1 new pair", exact=True).wait_for()
+    assert page.locator("#plan-told").inner_text().startswith("1 new pair on 1 scenario: 3 votes")
+    page.get_by_label("Scenarios at most").fill("")
+    plan.get_by_text("2 new pairs", exact=True).wait_for()
+    assert "2 new pairs on 2 scenarios: 6 votes, about 1 minute of listening" in " ".join(plan.inner_text().split())
     assert study.pairs.count() == 0
     sound(page)
     press(page, "Make 2 pairs")
@@ -105,6 +108,72 @@ def test_a_rubric_is_changed_by_keyboard_and_its_errors_stand_at_their_fields(pa
     assert list(study.dimensions.values_list("name", flat=True)) == ["Feeling", "Immersion", "Overall"]
 
 
+def test_a_dimension_is_moved_by_keyboard_and_the_preview_follows(page_of):
+    researcher = make_user(Role.RESEARCHER)
+    study = make_study(researcher=researcher, running=False)
+    page = page_of(researcher)
+
+    page.goto(reverse("annotation:edit_rubric", args=[study.pk]))
+    button = page.get_by_role("button", name="Move down Prosody")
+    button.focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Prosody is number 2 now.").wait_for()
+    assert button.evaluate("button => button === document.activeElement")
+    first = page.locator("#rubric-preview fieldset").first
+    first.filter(has_text="Emotional continuity").wait_for()
+    page.locator("#id_rubric-1-question").fill("Which feels more alive?")
+    first.filter(has_text="Which feels more alive?").wait_for()
+    for language, words in (("ja", "同じくらい"), ("zh-hans", "差不多"), ("en", "About the same")):
+        page.get_by_label("Language of their pages").select_option(language)
+        first.filter(has_text=words).wait_for()
+    sound(page)
+    press(page, "Save the rubric")
+    page.wait_for_url(f"**{reverse('annotation:study', args=[study.pk])}")
+
+    assert list(study.dimensions.values_list("key", flat=True)) == [
+        "emotional_continuity",
+        "prosody",
+        "immersion",
+        "overall",
+    ]
+
+
+def test_enter_in_a_field_of_the_design_counts_and_makes_nothing(page_of, tmp_path):
+    bring_in(tmp_path)
+    researcher = make_user(Role.RESEARCHER)
+    study = make_study(researcher=researcher, running=False)
+    page = page_of(researcher)
+
+    page.goto(reverse("annotation:add_pairs", args=[study.pk]))
+    page.get_by_label("Raters who share the work").fill("7")
+    page.keyboard.press("Enter")
+    page.locator("#plan").get_by_text("For each of 7 raters").wait_for()
+
+    assert study.pairs.count() == 0
+
+
+def test_a_pilot_is_made_finished_and_reopened(page_of, tmp_path):
+    bring_in(tmp_path, n_scenarios=2)
+    researcher = make_user(Role.RESEARCHER)
+    study = make_study(title="Warm or cold", researcher=researcher, running=False)
+    studies.add_pairs(study, studies.plan_pairs(study, System.objects.all()), by=researcher)
+    page = page_of(researcher)
+
+    page.goto(reverse("annotation:study", args=[study.pk]))
+    press(page, "Pilot")
+    sound(page)
+    press(page, "Make the pilot")
+    page.get_by_role("heading", name="Warm or cold (pilot)").wait_for()
+    press(page, "Finish")
+    page.get_by_role("dialog").get_by_role("button", name="Finish").click()
+    press(page, "Reopen")
+    page.get_by_role("dialog").get_by_role("button", name="Reopen").click()
+    page.locator("main").get_by_role("button", name="Resume").wait_for()
+    sound(page)
+
+    assert Study.objects.get(is_pilot=True).state == "paused"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 360])
 def test_the_pages_of_a_judged_study_fit_and_pass_axe(page_of, tmp_path, width, scheme):
@@ -122,6 +191,8 @@ def test_the_pages_of_a_judged_study_fit_and_pass_axe(page_of, tmp_path, width, 
         ("study", study.pk),
         ("edit_study", study.pk),
         ("edit_rubric", study.pk),
+        ("edit_examples", study.pk, "prosody"),
+        ("new_pilot", study.pk),
         ("members", study.pk),
         ("study_pairs", study.pk),
         ("add_pairs", study.pk),
@@ -129,7 +200,7 @@ def test_the_pages_of_a_judged_study_fit_and_pass_axe(page_of, tmp_path, width, 
     ):
         page.goto(reverse(f"annotation:{name}", args=more))
         if name == "study":
-            page.locator("#board-overall svg").wait_for()
+            page.locator("#statistics svg:visible").first.wait_for()
         sound(page, width)
 
     assert Dialogue.objects.count() == 18

@@ -338,18 +338,22 @@ def test_the_pages_of_everybodys_account_speak_one_language(db, marked_japanese)
 def researchers_pages(study: Study) -> list[str]:
     """The pages of a study with votes and a snapshot, and the lists and forms that lead to them."""
     of_study = ["study", "edit_study", "study_flags", "members", "study_pairs", "add_pairs", "snapshot_new"]
+    of_study += ["edit_rubric", "new_pilot", "study_checks", "rater_checks", "study_adjudications"]
+    sections = ["ranking", "style", "wins", "agreement", "raters", "forecast", "marks", "alarms"]
     lists = ["studies", "new_study", "dialogues", "imports", "new_import", "systems", "snapshots"]
     others = ["jobs:list", "rewardmodel:runs", "rewardmodel:run_new", "policy:policies", "policy:rounds"]
     return [
         *(reverse(f"annotation:{name}") for name in lists),
         *(reverse(f"annotation:{name}", args=[study.pk]) for name in of_study),
+        *(reverse("annotation:statistics", args=[study.pk, section]) for section in sections),
         *map(reverse, [*others, "policy:policy_new", "policy:round_new"]),
     ]
 
 
 NAMES_OF_THE_DATA = (
     r"\b(system|dialogue|scenario|policy)-\d+\b|\bTopic \d+\b|\b\w+\.\w+\b|\b[0-9a-f]{12}\b|\ben\b|\bfirst\b"
-    r"|Snapshot of|Overall|Prosody|Emotional continuity|Immersion|In which dialogue .*\?|All in all: .*\?"
+    r"|Snapshot of|Statistics of|\b(CMOS|SVG|PNG|CSV)\b|\b(prosody|emotional_continuity|immersion|overall)\b"
+    r"|Overall|Prosody|Emotional continuity|Immersion|In which dialogue .*\?|All in all: .*\?"
 )
 
 

@@ -7,19 +7,22 @@ from django.db import transaction
 from annotation.models import Consent, Study
 from annotation.services import leases
 from annotation.services.qualification.consent_text import text_for_reader, version_of
+from annotation.services.queue.seats import recount_seats
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
 
 
 def give_consent(user: User, study: Study, *, at: datetime) -> Consent:
     """Agree to the present text. Agreeing twice is the same as once."""
-    consent, _is_new = Consent.objects.get_or_create(
+    consent, is_new = Consent.objects.get_or_create(
         study=study,
         user=user,
         version=version_of(study),
         withdrawn_at=None,
         defaults={"text": text_for_reader(study), "given_at": at},
     )
+    if is_new:  # whoever withdrew before has votes that count again
+        recount_seats(study, of_rater=user.pk)
     return consent
 
 
@@ -33,5 +36,6 @@ def withdraw_consent(user: User, study: Study, *, at: datetime) -> bool:
     if not standing.update(withdrawn_at=at):
         return False
     leases.release_all(user, study)
+    recount_seats(study, of_rater=user.pk)
     record_action(user, "study.consent_withdrawn", study)
     return True

@@ -50,5 +50,6 @@ def _with_pairs_left(user: User, studies: set[int]) -> set[int]:
     settled = Lease.objects.held_by(user).filter(state__in=[*JUDGED, State.SKIPPED])
     may_come = Q(is_open=True) & (Q(seats_left__gt=0) | Q(pk__in=held.values("pair")))
     mine = Q(pk__in=held.filter(annotator=user, state=State.LIVE).values("pair"))
-    pairs = Pair.objects.filter(may_come | mine, study__in=studies).exclude(pk__in=settled.values("pair"))
+    regular = Pair.objects.filter(study__in=studies, kind=Pair.Kind.REGULAR)
+    pairs = regular.filter(may_come | mine).exclude(pk__in=settled.values("pair"))
     return set(pairs.exclude(study__state=Study.State.FINISHED).order_by().values_list("study", flat=True).distinct())

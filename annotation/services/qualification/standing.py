@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from annotation.material import material_language
-from annotation.models import Attempt, Consent, Enrolment, Judgment, Lease, Step, Study
+from annotation.models import Attempt, Consent, Enrolment, Judgment, Lease, Membership, Step, Study
 from annotation.queries.wording import title_for_reader
 from annotation.services.qualification import rules
 from annotation.services.qualification.consent_text import version_of
+from annotation.services.queue import limits
 from earshot.accounts.models import User
 
 State = Literal["passed", "missing", "open", "wait"]
@@ -41,6 +42,7 @@ class Standing:
     steps: tuple[StepStanding, ...]
     is_all_lent: bool = False  # a crowd worker's agreed number of pairs is judged, or judged and open …
     is_done: bool = False  # … and judged
+    limit: str = ""  # why a quota or a budget of the study leaves nothing for them, as a sentence
 
     @property
     def needs_consent(self) -> bool:
@@ -49,11 +51,16 @@ class Standing:
 
     @property
     def next_step(self) -> StepStanding | None:
-        return next((each for each in self.steps if each.state != "passed"), None)
+        """What to do now: the first step that is not passed, or another check of the device while that one waits."""
+        left = [each for each in self.steps if each.state != "passed"]
+        if not left or left[0].state != "wait":
+            return left[0] if left else None
+        others = (each for each in left if each.state != "wait" and each.step in rules.DEVICE_STEPS)
+        return next(others, left[0])
 
     @property
     def may_judge(self) -> bool:
-        return not (self.needs_consent or self.next_step or self.is_done)
+        return not (self.needs_consent or self.next_step or self.is_done or self.limit)
 
     @property
     def n_passed(self) -> int:
@@ -82,6 +89,8 @@ class Standing:
             return _("Study '%(study)s' asks for your consent before its first pair.") % names
         if self.is_done:
             return ALL_LENT % names
+        if self.limit:
+            return self.limit
         if self.next_step:
             return _("Before the next pair of '%(study)s': %(step)s.") % {**names, "step": self.next_step.step.label}
         return ""
@@ -125,7 +134,8 @@ def standing_of(user: User, study: Study, *, at: datetime) -> Standing:
 
 
 def standings_of(user: User, studies: Sequence[Study], *, at: datetime) -> dict[int, Standing]:
-    """Of one person in each of the studies, by primary key; as many queries for ten studies as for one."""
+    """Of one person in each of the studies, by primary key; as many queries for ten studies as for one, unless they
+    have quotas or budgets."""
     consents: dict[int, list[Consent]] = {}
     for consent in Consent.objects.filter(user=user, study__in=studies):
         consents.setdefault(consent.study_id, []).append(consent)
@@ -133,6 +143,7 @@ def standings_of(user: User, studies: Sequence[Study], *, at: datetime) -> dict[
     attempts = list(Attempt.objects.filter(user=user)) if asks else []
     last_judged = _last_judged(user) if attempts else None
     counts = _counts_of_limited(user, studies)
+    closed = _limits_reached(user, studies)
     found = {}
     for study in studies:
         mine = consents.get(study.pk, [])
@@ -147,6 +158,7 @@ def standings_of(user: User, studies: Sequence[Study], *, at: datetime) -> dict[
             ),
             is_all_lent=study.pk in counts and sum(counts[study.pk]) >= (study.pairs_per_participant or 0),
             is_done=study.pk in counts and counts[study.pk][0] >= (study.pairs_per_participant or 0),
+            limit=closed.get(study.pk, ""),
         )
     return found
 
@@ -167,6 +179,15 @@ def _counts_of_limited(user: User, studies: Iterable[Study]) -> dict[int, tuple[
         judged=Count("pk", filter=Q(state__in=JUDGED)), live=Count("pk", filter=Q(state=Lease.State.LIVE))
     )
     return {study: (judged, live) for study, judged, live in rows}
+
+
+def _limits_reached(user: User, studies: Iterable[Study]) -> dict[int, str]:
+    limited = [study for study in studies if limits.has_limit(study)]
+    if not limited:
+        return {}
+    mine = Membership.objects.filter(user=user, study__in=limited, role=Membership.Role.ANNOTATOR)
+    groups = dict(mine.values_list("study", "group"))
+    return {study.pk: limits.refusal(user, study, group=groups.get(study.pk, "")) for study in limited}
 
 
 def step_standing(

@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from annotation.models import QualityVerdict, Study
+from annotation.queries.counting import excluded_from
+from annotation.services.snapshots.identity import Names
 
 LATE, SIMULATED = gettext_noop("late"), gettext_noop("simulated")
 EXCLUDED, WITHDRAWN = gettext_noop("excluded rater"), gettext_noop("consent withdrawn")
@@ -113,5 +115,7 @@ class SnapshotFilter:
 
 
 def default_filter(study: Study) -> SnapshotFilter:
-    """All that counts; simulated judgments only where the study is marked simulated."""
-    return SnapshotFilter(include_simulated=study.is_simulated)
+    """All that counts: nobody who is excluded; simulated judgments only where the study is marked simulated."""
+    names = Names(study)
+    excluded = tuple(sorted(names.rater(rater) for rater in excluded_from(study)))
+    return SnapshotFilter(include_simulated=study.is_simulated, excluded_raters=excluded)

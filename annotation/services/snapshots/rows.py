@@ -10,9 +10,10 @@ from typing import Any, BinaryIO, Literal
 from django.db import connection, transaction
 from django.db.models import Subquery
 
-from annotation.models import Dialogue, Judgment, Pair, Score, Study, Turn, TurnMark
+from annotation.models import Dialogue, Judgment, Lease, Pair, Score, Study, Turn, TurnMark
 from annotation.models.judgments import JudgmentQuerySet
 from annotation.services.qualification.standing import headphones_checked, withdrawn_from
+from annotation.services.quality import english_of
 from annotation.services.renditions import LEVEL_TOLERANCE_LU, rounded_level
 from annotation.services.snapshots.filters import WITHDRAWN, SnapshotFilter
 from annotation.services.snapshots.identity import Names
@@ -167,7 +168,7 @@ def judgment_rows(selection: Selection) -> Iterator[JudgmentRow]:
 def quality_reasons(checks: dict[str, Any] | None) -> tuple[str, ...]:
     """What kept a judgment from passing, one text per check."""
     found = sorted((checks or {}).items())
-    return tuple(f"{check}: {reason}" for check, (verdict, reason) in found if verdict != "pass")
+    return tuple(f"{check}: {english_of(reason)}" for check, (verdict, reason) in found if verdict != "pass")
 
 
 def score_rows(selection: Selection) -> Iterator[ScoreRow]:
@@ -265,7 +266,9 @@ def _opener(sha256: str) -> Callable[[], BinaryIO]:
 
 
 def _of_study(study: Study) -> JudgmentQuerySet:
-    return Judgment.objects.submitted().filter(lease__pair__study=study).order_by()
+    """Submitted, late ones too; those made to adjudicate are no votes."""
+    judging = Judgment.objects.submitted().filter(lease__purpose=Lease.Purpose.JUDGING)
+    return judging.filter(lease__study=study).order_by()
 
 
 def _all_dialogues(study: Study) -> Any:

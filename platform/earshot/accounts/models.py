@@ -62,6 +62,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return str(self)
 
     @property
+    def signs_in_by_link(self) -> bool:
+        """Who came by a crowd site's link has neither address nor password; with one, the link would end to open."""
+        return not self.has_usable_password()
+
+    @property
     def is_annotator(self) -> bool:
         return self.role == Role.ANNOTATOR
 
@@ -118,6 +123,9 @@ ACTIONS = {
     "study.running": _("started the study"),
     "study.paused": _("paused the study"),
     "study.finished": _("finished the study"),
+    "study.reopened": _("reopened the study"),
+    "study.piloted": _("made a pilot of the study"),
+    "study.group_set": _("put annotators of the study into a group"),
     "study.member_added": _("added a member to the study"),
     "study.member_removed": _("removed a member from the study"),
     "study.pairs_added": _("added pairs to the study"),
@@ -128,6 +136,15 @@ ACTIONS = {
     "study.pair_flagged": _("flagged a pair of the study"),
     "study.flag_resolved": _("resolved a flag in the study"),
     "study.flag_reopened": _("reopened a flag in the study"),
+    "study.checks_made": _("made checks of the study"),
+    "study.gold_declared": _("declared a pair of the study gold"),
+    "study.check_taken_out": _("took a check out of the study"),
+    "study.check_put_back": _("put a check back into the study"),
+    "study.rater_excluded": _("excluded a rater from the study"),
+    "study.exclusion_lifted": _("lifted the exclusion of a rater from the study"),
+    "study.adjudication_requested": _("asked for an adjudication in the study"),
+    "study.adjudication_begun": _("began an adjudication in the study"),
+    "study.adjudication_taken_back": _("took back an adjudication in the study"),
     "snapshot.made": _("made the snapshot"),
     "snapshot.downloaded": _("downloaded the snapshot"),
     "dialogues.import_started": _("started the import"),
