@@ -19,7 +19,7 @@ PEOPLE, CROWD, DRAFT, HUGE = "Comforting voices", "Seven voices", "Pauses and br
 FOUR = ["expressive", "flat", "broken-turn", "ill-timed"]  # spoken in every scenario
 HUGE_SYSTEMS, HUGE_JUDGMENTS = 20, 57_000  # all its pairs, three times
 SPREAD = 2.2  # logits that a difference of 1 in constructed utility is worth
-RESEARCHER = "rosa@lab.example"
+RESEARCHER, NEWCOMER = "rosa@lab.example", "theo@lab.example"
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,11 @@ def make_world() -> ResearchWorld:
 
     if not Study.objects.exists():
         _fill()
-    found = [Study.objects.get(title=title, is_pilot=False) for title in (PEOPLE, CROWD, DRAFT, HUGE)]
-    return ResearchWorld(*found, User.objects.get(email=RESEARCHER), User.objects.get(email="theo@lab.example"))
+    people, crowd, draft, huge = (
+        Study.objects.get(title=title, is_pilot=False) for title in (PEOPLE, CROWD, DRAFT, HUGE)
+    )
+    researcher, newcomer = (User.objects.get(email=email) for email in (RESEARCHER, NEWCOMER))
+    return ResearchWorld(people, crowd, draft, huge, researcher, newcomer)
 
 
 def _fill() -> None:
@@ -89,7 +92,7 @@ def _fill() -> None:
     huge = make_huge()  # first: its rows count on the database being empty
     print("the huge study stands", flush=True)
     researcher = make_user(Role.RESEARCHER, name="Rosa Klein", email=RESEARCHER)
-    make_user(Role.RESEARCHER, name="Theo Brandt", email="theo@lab.example")
+    make_user(Role.RESEARCHER, name="Theo Brandt", email=NEWCOMER)
     join(huge, researcher, Membership.Role.RESEARCHER)
     import_scenarios("guide", content.rendered_scenario_ids())
     print("the dialogues are spoken", flush=True)

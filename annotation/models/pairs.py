@@ -218,11 +218,6 @@ class Lease(models.Model):
     def shown_value(self, stored: int) -> int:
         return stored if self.side_left == "b" else -stored
 
-    def duration(self) -> timedelta:
-        """How long it lasts from its last sign of life."""
-        study = self.pair.study
-        return timedelta(seconds=max(self.pair.seconds * study.lease_factor, study.lease_minimum_seconds))
-
     @property
     def has_seat(self) -> bool:
         """Whether the pair's seats know of it at all: an adjudicator takes none."""

@@ -1,5 +1,6 @@
 """On which pairs raters disagree, and what was decided about them. Told so that it does not say for which side."""
 
+import hashlib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,11 @@ from django.db.models.functions import Cast
 
 from annotation.models import Adjudication, Judgment, Pair, Score, Study, StudyStatistics
 from annotation.models.studies import OVERALL
-from annotation.queries.counting import counting_judgments
+from annotation.queries.counting import counting_judgments, raters_left_out
 
 MOST_SHOWN = 50
 FEWEST_VOTES = 2
-MANY_JUDGMENTS = 20_000  # from here on the list is worked out at most every …
+MANY_JUDGMENTS = 20_000  # from here on the list is worked out at most every …, or when others are left out
 KEPT_SECONDS = 600
 
 
@@ -52,7 +53,8 @@ def most_disputed(study: Study) -> list[DisputedPair]:
 def _kept_rows(study: Study) -> list[dict[str, Any]]:
     if not StudyStatistics.objects.filter(study=study, n_judgments__gte=MANY_JUDGMENTS).exists():
         return _rows(study)
-    key = f"disputed:{study.pk}"
+    left_out = hashlib.sha256(str(sorted(raters_left_out(study))).encode()).hexdigest()
+    key = f"disputed:{study.pk}:{study.created_at:%Y%m%d%H%M%S%f}:{left_out}"
     rows: list[dict[str, Any]] | None = cache.get(key)
     if rows is None:
         rows = _rows(study)

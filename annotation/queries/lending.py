@@ -51,23 +51,45 @@ class OpenPair(NamedTuple):
     systems: str
 
 
-OPEN = """
-    SELECT p.id, p.scenario_id, p.systems FROM annotation_pair p
-    WHERE p.study_id = %s AND p.kind = 'regular' AND p.seats_left > 0 AND p.is_open
-"""
+IS_OPEN = "p.study_id = %s AND p.kind = 'regular' AND p.seats_left > 0 AND p.is_open"
+OPEN = f"SELECT p.id, p.scenario_id, p.systems FROM annotation_pair p WHERE {IS_OPEN}"
 KEEPS_AWAY = """(l.state <> 'expired' OR EXISTS (SELECT 1 FROM annotation_judgment j WHERE j.lease_id = l.id))"""
 # All the rater had at once, or pair by pair: a planner without statistics would look through the one for each other.
 OPEN_OF_ALL = f"""{OPEN} AND p.id NOT IN (
-    SELECT l.pair_id FROM annotation_lease l WHERE l.annotator_id = %s AND l.study_id = %s AND {KEEPS_AWAY}) LIMIT %s"""
+    SELECT l.pair_id FROM annotation_lease l WHERE l.annotator_id = %s AND l.study_id = %s AND {KEEPS_AWAY})"""
 OPEN_OF_TWO = f"""{OPEN} AND p.systems = %s AND NOT EXISTS (
-    SELECT 1 FROM annotation_lease l WHERE l.pair_id = p.id AND l.annotator_id = %s AND {KEEPS_AWAY}) LIMIT %s"""
+    SELECT 1 FROM annotation_lease l WHERE l.pair_id = p.id AND l.annotator_id = %s AND {KEEPS_AWAY})"""
 
 
-def open_pairs(annotator: User, study: Study, *, most: int, systems: str = "") -> list[OpenPair]:
-    """Regular pairs as `Pair.objects.open_to` finds them, `most` of them at most; only of two systems, or of all."""
-    if systems:
-        return [OpenPair(*row) for row in _rows(OPEN_OF_TWO, study.pk, systems, annotator.pk, most)]
-    return [OpenPair(*row) for row in _rows(OPEN_OF_ALL, study.pk, annotator.pk, study.pk, most)]
+def open_pairs(annotator: User, study: Study, *, most: int | None = None, systems: str = "") -> list[OpenPair]:
+    """Regular pairs as `Pair.objects.open_to` finds them; only of two systems, or of all.
+
+    Args:
+        most: how many at most, to learn whether there are more: which ones is left to the database.
+    """
+    values = (study.pk, systems, annotator.pk) if systems else (study.pk, annotator.pk, study.pk)
+    statement = OPEN_OF_TWO if systems else OPEN_OF_ALL
+    if most is not None:
+        statement, values = f"{statement} LIMIT %s", (*values, most)
+    return [OpenPair(*row) for row in _rows(statement, *values)]
+
+
+# With "+ 0" no index of the study's pairs is taken: few are asked for, and each by its scenario or its key.
+OF_FEW = IS_OPEN.replace("p.study_id", "p.study_id + 0")
+SETTLED = f"""
+    SELECT systems, COUNT(*) FROM (
+        SELECT p.id, p.systems FROM annotation_pair p WHERE p.scenario_id = %s AND {OF_FEW}
+        UNION
+        SELECT p.id, p.systems FROM annotation_lease l JOIN annotation_pair p ON p.id = l.pair_id
+        WHERE l.annotator_id = %s AND l.study_id = %s AND {KEEPS_AWAY} AND {OF_FEW}) settled
+    GROUP BY systems
+"""
+
+
+def settled_pairs(annotator: User, study: Study, *, scenario: int | None) -> dict[str, int]:
+    """How many of the pairs that still want a rater are not for this one now, by their systems: those the rater had,
+    and those of one scenario."""
+    return dict(_rows(SETTLED, scenario, study.pk, annotator.pk, study.pk, study.pk))
 
 
 @dataclass(frozen=True)

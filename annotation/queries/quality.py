@@ -1,7 +1,7 @@
 """What the checks say of a study's raters, as researchers read it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,14 +54,18 @@ def _outcome(checks: dict[str, list[Any]] | None, name: str) -> Outcome:
 
 def unfair_pairs(study: Study) -> set[int]:
     """Checks, by primary key of the pair, that more than half of five or more raters fail."""
-    key = f"unfair-checks:{study.pk}"
+    key = f"unfair-checks:{study.pk}:{study.created_at:%Y%m%d%H%M%S%f}"
     found: set[int] | None = cache.get(key)
     if found is None:
-        taken = checks_taken(study)
-        unfair = unfair_checks([each.pair for each in taken], [each.outcome for each in taken])
-        found = {each.pair for each in taken if each.pair in unfair}
+        found = unfair_among(checks_taken(study))
         cache.set(key, found, UNFAIR_SECONDS)
     return found
+
+
+def unfair_among(taken: Sequence[TakenCheck]) -> set[int]:
+    """Likewise, of checks that were read already: all that were taken in the study."""
+    unfair = unfair_checks([each.pair for each in taken], [each.outcome for each in taken])
+    return {each.pair for each in taken if each.pair in unfair}
 
 
 def as_checks(taken: Iterable[TakenCheck], unfair: set[int]) -> list[Check]:

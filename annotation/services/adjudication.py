@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from annotation.models import Adjudication, Exclusion, Judgment, Lease, Membership, Pair
+from annotation.services import leases
 from annotation.services.qualification import standing
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
@@ -84,7 +85,7 @@ def begin(adjudication: Adjudication, adjudicator: User, *, at: datetime) -> Lea
         opened_at=at,
         expires_at=at,
     )
-    lease.expires_at = at + lease.duration()
+    lease.expires_at = at + leases.duration_of(lease)
     lease.save()
     # A draft from the beginning: a lease that ran out without one would be lent again, to judge.
     Judgment.objects.create(lease=lease, created_at=at, updated_at=at)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from annotation.models import Exclusion, Lease, Study
 from annotation.services import leases
+from annotation.services.queue import posterior
 from annotation.services.queue.seats import recount_seats
 from annotation.services.statistics.keeping import follow_change
 from earshot.accounts.models import User
@@ -47,6 +48,7 @@ def exclude(study: Study, rater: User, *, reason: str, by: User, at: datetime) -
     leases.release_all(rater, study)
     recount_seats(study, of_rater=rater.pk)
     follow_change(study)
+    posterior.follow_change(study)
     return exclusion
 
 
@@ -59,3 +61,4 @@ def lift(exclusion: Exclusion, *, by: User, at: datetime) -> None:
         record_action(by, "study.exclusion_lifted", exclusion.study, rater=exclusion.rater.email)
     recount_seats(exclusion.study, of_rater=exclusion.rater_id)
     follow_change(exclusion.study)
+    posterior.follow_change(exclusion.study)

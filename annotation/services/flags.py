@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from annotation.models import Flag, Lease
+from annotation.models import Flag, Lease, Membership
 from annotation.services import leases
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
@@ -19,14 +19,17 @@ def flag_pair(lease: Lease, *, kind: str, note: str, at: datetime) -> Flag:
     """Flag the pair of a lease. A second flag of one kind changes the note of the first, and opens it again.
 
     Raises:
-        ValidationError: for an unknown kind, too long a note, or an annotator who no longer belongs to the study.
+        ValidationError: for an unknown kind, too long a note, or whoever no longer belongs to the study.
     """
-    leases.check_belongs(lease.annotator, lease.pair.study)
+    study = lease.pair.study
+    is_member = Membership.objects.filter(study=study, user=lease.annotator).exists()
+    if lease.has_seat or not is_member:  # an adjudicator need not be an annotator
+        leases.check_belongs(lease.annotator, study)
     if kind not in Flag.Kind.values:
         raise ValidationError(_("Say what is wrong: choose one of the reasons."))
     told = {"note": _fitting(note), "created_at": at, "resolved_at": None, "resolved_by": None}
     flag, _is_new = Flag.objects.update_or_create(lease=lease, kind=kind, defaults=told)
-    record_action(lease.annotator, "study.pair_flagged", lease.pair.study, pair=lease.pair_id, kind=kind)
+    record_action(lease.annotator, "study.pair_flagged", study, pair=lease.pair_id, kind=kind)
     return flag
 
 

@@ -139,6 +139,11 @@ def side_of_pair(pair: Pair, letter: str) -> PlayedSide:
     return PlayedSide(dialogue, level)
 
 
+def seconds_played(pair: Pair) -> float:
+    """How long both sides last together, in a check too as the room says it: each to 10 ms."""
+    return sum(round(side_of_pair(pair, letter).seconds, 2) for letter in ("a", "b"))
+
+
 def played_level(dialogue: Dialogue, pair_lufs: float) -> float:
     """In LUFS, of a dialogue in a pair of this level."""
     is_near = abs(dialogue.level_lufs - pair_lufs) <= LEVEL_TOLERANCE_LU

@@ -133,7 +133,7 @@ def simulate_judgments(
     clock: Callable[[], datetime] = timezone.now,
     report: Report | None = None,
 ) -> int:
-    """Let simulated raters judge until `n_judgments` are submitted or no pair is open to any of them.
+    """Let simulated raters judge until `n_judgments` are submitted or no pair is open to any of them; checks beside.
 
     The same seed on the same pairs gives the same judgments.
 
@@ -162,6 +162,8 @@ def simulate_judgments(
                 continue
             idle = 0
             judge(lease, model, rng, clock=clock)
+            if lease.pair.kind != Pair.Kind.REGULAR:  # a repeat between the pairs: outside the overlap
+                continue
             done += 1
             if report is not None:
                 report(done, n_judgments)

@@ -75,7 +75,7 @@ def room_context(lease: Lease, *, at: datetime) -> dict[str, Any]:
         "judgment": judgment,
         "state": state,
         "sides": [("left", "a"), ("right", "b")],
-        "is_long": lease.pair.seconds >= LONG_PAIR_SECONDS,
+        "is_long": renditions.seconds_played(lease.pair) >= LONG_PAIR_SECONDS,
         "room_data": room_data(lease, state) | {"marks": draft["saved"]["marks"]},
         "room_words": ROOM_WORDS,
         "draft_data": draft,

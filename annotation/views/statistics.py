@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotation.models import Study, StudyStatistics
 from annotation.queries.statistics import SECTIONS, Plot, View, facts_of, plots_of, view_of
 from annotation.queries.statistics.alarms import alarms_of
-from annotation.queries.statistics.pages import FEW_SYSTEMS
+from annotation.queries.statistics.pages import FEW_SYSTEMS, WHOLE
 from annotation.queries.statistics.plots import FILE
 from annotation.services.statistics import keeping
 from annotation.views.requests import SignedInRequest
@@ -22,10 +22,14 @@ def _study(request: SignedInRequest, study_id: int) -> Study:
     return get_object_or_404(Study.objects.readable_by(request.user), pk=study_id)
 
 
+def _stratum(request: SignedInRequest, section: str) -> str:
+    return "" if section in WHOLE else request.GET.get("stratum", "")
+
+
 def _kept(study: Study, stratum: str) -> StudyStatistics | None:
-    """Raises: Http404, for a stratum that the study does not have."""
+    """None: not computed yet. Raises: Http404, for a stratum that the study does not have."""
     kept = keeping.current_statistics(study, stratum.replace("\0", ""), at=timezone.now())
-    if kept is None and stratum:
+    if kept is None and stratum and not keeping.is_on_its_way(study, stratum):
         raise Http404(f"Study {study.pk} has no statistics of {stratum!r}. Open those of all judgments.")
     return kept
 
@@ -43,7 +47,7 @@ def _view(request: SignedInRequest, section: str, kept: StudyStatistics | None) 
 def statistics(request: SignedInRequest, study_id: int, section: str = "ranking") -> HttpResponse:
     """`?stratum=language:ja` shows a part of the judgments, `?dimension=prosody` one dimension in depth."""
     study = _study(request, study_id)
-    kept = _kept(study, request.GET.get("stratum", ""))
+    kept = _kept(study, _stratum(request, section))
     context = _context(study, kept, _view(request, section, kept))
     return render(request, "annotation/statistics/page.html", context)
 
@@ -78,7 +82,7 @@ def statistics_freshness(request: SignedInRequest, study_id: int, section: str) 
     The answer that ends the polling (286) is the new page, or the line of a study that will not change by itself.
     """
     study = _study(request, study_id)
-    kept = _kept(study, request.GET.get("stratum", ""))
+    kept = _kept(study, _stratum(request, section))
     is_overview = "overview" in request.GET  # the line stands on the study's own page
     most = FEW_SYSTEMS if is_overview else None
     context = _context(study, kept, _view(request, section, kept), most=most) | {"is_overview": is_overview}
@@ -125,7 +129,7 @@ def _file(content: str, kind: str, name: str) -> HttpResponse:
 
 
 def _plot(request: SignedInRequest, study_id: int, section: str, name: str) -> Plot:
-    kept = _kept(_study(request, study_id), request.GET.get("stratum", ""))
+    kept = _kept(_study(request, study_id), _stratum(request, section))
     view = _view(request, section, kept)
     plots = plots_of(kept.payload, view) if kept and kept.n_judgments else []
     found = next((plot for plot in plots if plot.name == name), None)

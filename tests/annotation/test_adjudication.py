@@ -6,11 +6,16 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from annotation.models import Adjudication, Judgment, Lease, Membership
+from annotation.models import Adjudication, Judgment, Lease, Membership, Study, StudyStatistics
+from annotation.queries import disputes
 from annotation.queries.counting import counting_judgments
 from annotation.queries.disputes import decided_by, most_disputed
-from annotation.services import adjudication, flags, judgments, leases
+from annotation.queries.lending import judgment_of
+from annotation.queries.listening import can_submit_late
+from annotation.services import adjudication, exclusions, flags, judgments, leases, studies
+from annotation.services.qualification import consent
 from annotation.services.boards import study_board
 from earshot.accounts.models import AuditEntry, Role
 from tests.annotation.checked import judged, plain_check
@@ -258,6 +263,33 @@ def test_the_votes_of_an_excluded_rater_dispute_nothing(study, pair, researcher)
     assert (row.n_votes, row.smaller) == (2, 0)
 
 
+def test_they_dispute_nothing_in_a_large_study_either_whose_list_is_kept_for_a_while(
+    study, pair, researcher, monkeypatch
+):
+    from annotation.services import exclusions
+
+    monkeypatch.setattr(disputes, "MANY_JUDGMENTS", 0)
+    StudyStatistics.objects.create(study=study)
+    odd = Judgment.objects.get(scores__value=-3, scores__dimension__key="overall").lease.annotator
+    assert most_disputed(study)[0].n_votes == 3
+
+    exclusion = exclusions.exclude(study, odd, reason="guesses", by=researcher, at=NOW)
+    assert most_disputed(study)[0].n_votes == 2
+    exclusions.lift(exclusion, by=researcher, at=NOW)
+
+    assert most_disputed(study)[0].n_votes == 3
+
+
+def test_what_was_kept_of_a_study_is_not_shown_of_a_later_one_with_the_same_number(study, pair, monkeypatch):
+    monkeypatch.setattr(disputes, "MANY_JUDGMENTS", 0)
+    StudyStatistics.objects.create(study=study)
+    assert len(most_disputed(study)) == 1
+    Judgment.objects.all().delete()
+    Study.objects.filter(pk=study.pk).update(created_at=NOW + minutes(1))
+
+    assert most_disputed(Study.objects.get(pk=study.pk)) == []
+
+
 # --- Pages ------------------------------------------------------------------------------------------------------------
 
 
@@ -370,3 +402,43 @@ def test_the_lists_take_as_many_queries_for_three_as_for_one(study, researcher, 
     add()
     add()
     assert counts() == one
+
+
+# --- An adjudicator who left ------------------------------------------------------------------------------------------
+
+
+def removed(study, person, researcher):
+    studies.remove_member(Membership.objects.get(study=study, user=person), by=researcher)
+
+
+def shut_out(study, person, researcher):
+    exclusions.exclude(study, person, reason="guesses", by=researcher, at=NOW)
+
+
+def withdrawn(study, person, researcher):
+    consent.give_consent(person, study, at=NOW)
+    consent.withdraw_consent(person, study, at=NOW)
+
+
+@pytest.mark.parametrize("leave", [removed, shut_out, withdrawn])
+@pytest.mark.parametrize("role", ["annotator", "researcher"])
+def test_an_adjudicator_who_left_neither_reopens_nor_hears_nor_submits(study, pair, researcher, leave, role):
+    adjudicator = join(study, make_user(role), role)
+    row = asked(pair, researcher)
+    lease = adjudication.begin(row, adjudicator, at=timezone.now())
+    answer(lease)
+    client = signed_in(adjudicator)
+
+    leave(study, adjudicator, researcher)
+
+    assert list(adjudication.open_to(adjudicator)) == []
+    assert client.get(address("lease_turns", lease.key, "left")).status_code == 404
+    lease.refresh_from_db()
+    with pytest.raises(ValidationError):
+        judgments.submit(lease, at=timezone.now())
+    Lease.objects.filter(pk=lease.pk).update(state="expired")
+    lease.refresh_from_db()
+    assert not can_submit_late(lease, judgment_of(lease))
+    assert leases.open_lease(lease, at=timezone.now()).state == "expired"
+    with pytest.raises(ValidationError):
+        judgments.submit(lease, at=timezone.now())

@@ -4,12 +4,14 @@ The strongest test sets two pairs beside each other whose sounds are alike and e
 server answers must be the same to the letter.
 """
 
+import math
 import random
 import re
 import statistics
 import struct
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -20,13 +22,24 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotation.models import Lease, ListeningLog, Pair, Rendition, Study
+from annotation.queries.listening import lease_data, listening_state, scene_of
 from annotation.services import judgments, leases, renditions
 from earshot.accounts.models import Role
 from earshot.acoustics.peaks import Peaks
 from earshot.acoustics.rendition import read_pcm16_wav
 from tests.annotation.manifests import speech
 from tests.annotation.sounding import RATE, Clock, Listener, sounding_dialogue
-from tests.factories import answer, join, make_lease, make_pair, make_scenario, make_study, make_system, make_user
+from tests.factories import (
+    answer,
+    join,
+    make_dialogue,
+    make_lease,
+    make_pair,
+    make_scenario,
+    make_study,
+    make_system,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 SIDES = ("left", "right")
@@ -580,3 +593,45 @@ def test_a_checks_treated_side_answers_as_fast_as_its_other_one(lease, name):
     assert not medians_differ(taken["left"], taken["right"], bound=0.15), {
         side: statistics.median(each) for side, each in taken.items()
     }
+
+
+@pytest.mark.parametrize("kind", ["gold", "identical", "spoken_check"])
+def test_a_lease_lasts_so_many_times_what_the_page_shows_in_a_check_too(kind):
+    """Seconds left, over the factor, less the durations shown: what was said in late, or the longer pauses, of a check."""
+    made = check_of_longer_sound(kind)
+    now = timezone.now()
+
+    lease = make_lease(made, at=now)
+
+    shown = sum(scene_of(lease, side, with_text=False)["duration"] for side in SIDES)
+    assert abs(shown - made.seconds) > 0.1
+    assert (lease.expires_at - now).total_seconds() == math.ceil(3 * shown)
+    assert lease_data(lease)["expires_at"] - now == timedelta(seconds=math.ceil(3 * shown))
+    assert listening_state(lease, at=now)["seconds_left"] == math.ceil(3 * shown)
+
+
+def test_a_pair_is_long_by_what_is_played_in_a_check_too(monkeypatch):
+    made = check_of_longer_sound("spoken_check")
+    monkeypatch.setattr("annotation.views.listening.LONG_PAIR_SECONDS", made.seconds + 5)
+    lease = lent(made)
+
+    assert signed_in(lease.annotator).get(reverse("annotation:room", args=[lease.key])).context["is_long"]
+
+
+def check_of_longer_sound(kind: str) -> Pair:
+    """Two sides of three minutes; the second has 12 s more, or, where both are one, other pauses."""
+    scenario = make_scenario()
+    speech_of_both = [[start, start + 5.0] for start in range(0, 174, 6)]
+    one, other = (make_dialogue(scenario, seconds=180.0, speech=speech_of_both) for _each in range(2))
+    sound = {"sha256": "0" * 64, "size_bytes": 1, "sample_rate": RATE, "peaks_sha256": "0" * 64}
+    treatment = {"letter": "b", "changes": [[150.0, 12.0]], "inserted": [[150.1, 161.9]], "sound": sound}
+    is_same = kind == "identical"
+    return make_pair(
+        make_study(**STUDY),
+        scenario=scenario,
+        kind=kind,
+        dialogue_a=one,
+        dialogue_b=one if is_same else other,
+        expected_value=None if is_same else 3,
+        treatment={} if is_same else treatment,
+    )

@@ -12,6 +12,7 @@ from django.utils import timezone
 from annotation import tasks
 from annotation.material.wishes import spoken_wish
 from annotation.models import Lease, Pair, Study
+from annotation.queries.lending import open_pairs, settled_pairs, waiting_pairs
 from annotation.services import checks, renditions, studies
 from annotation.services.checks import treating
 from annotation.services.checks.making import Numbers, default_numbers, plan_checks
@@ -515,3 +516,23 @@ def test_a_pair_becomes_gold_once_and_a_check_never():
         checks.declare_gold(pair, by=by, at=NOW)
     with pytest.raises(ValidationError, match="is a check already"):
         checks.declare_gold(gold, by=by, at=NOW)
+
+
+def test_who_had_the_gold_copy_is_not_lent_the_pair_itself():
+    study, by = make_study(overlap=5), make_user("researcher")
+    pair = make_pair(study)
+    for _each in range(3):
+        judged(pair, value=3)
+    gold = checks.declare_gold(pair, by=by, at=NOW)
+    rater, other = join(study), join(study)
+    judged(gold, rater)
+
+    pair.refresh_from_db()
+    for reads in ({}, {"systems": pair.systems}):
+        assert open_pairs(rater, study, **reads) == []
+        assert [row.pk for row in open_pairs(other, study, **reads)] == [pair.pk]
+    assert list(Pair.objects.open_to(rater, study)) == []
+    assert list(Pair.objects.open_to(other, study)) == [pair]
+    assert settled_pairs(rater, study, scenario=None) == {pair.systems: 1}
+    assert waiting_pairs(rater, [study]) == {study.pk: 0}
+    assert waiting_pairs(other, [study]) == {study.pk: 1}

@@ -3,19 +3,21 @@
 import random
 import threading
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connections
+from django.db import connection, connections
 
-from annotation.models import Exclusion, Judgment, Lease, Membership, Pair, Study
+from annotation.models import Adjudication, Exclusion, Judgment, Lease, Membership, Pair, Study
 from annotation.queries.counting import counting_judgments
-from annotation.services import judgments, leases
+from annotation.services import adjudication, judgments, leases
 from annotation.services.judgments import Answers, ShownScore
+from annotation.services.qualification import consent
 from annotation.services.queue.agreeing import AGREED
 from annotation.services.queue.seats import recount_seats
-from tests.factories import NOW, join, make_pair, make_study
+from tests.factories import NOW, answer, join, make_lease, make_pair, make_study, make_user
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
@@ -213,3 +215,85 @@ def test_seats_are_right_though_raters_are_excluded_and_recounted_while_all_judg
     assert (len(counting), min(counting.values())) == (PAIRS, OVERLAP)
     assert recount_seats(study) == 0  # nothing was counted twice, and nothing lost
     assert set(Pair.objects.values_list("seats_left", flat=True)) == {0}
+
+
+# --- What two snapshots of PostgreSQL would miss ----------------------------------------------------------------------
+
+
+def test_a_submit_that_commits_during_a_recount_is_counted_once():
+    study = make_study(overlap=2)
+    lease = make_lease(make_pair(study))
+    answer(lease)
+    began: list[threading.Thread] = []
+
+    def submit(key) -> None:
+        judgments.submit(Lease.objects.get(pk=key), at=NOW)
+
+    def submit_between(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if "COUNT" in sql and "annotation_judgment" in sql and not began:
+            thread = threading.Thread(target=run_in_threads, args=(submit, [(lease.pk,)]))
+            began.append(thread)
+            thread.start()
+            thread.join(2)
+        return result
+
+    with connection.execute_wrapper(submit_between):
+        recount_seats(study, pairs=[lease.pair_id])
+    for thread in began:
+        thread.join()
+
+    lease.refresh_from_db()
+    lease.pair.refresh_from_db()
+    assert (len(began), lease.state, lease.pair.seats_left) == (1, "submitted", 1)
+
+
+def test_two_who_withdraw_at_once_and_hold_what_the_other_judged_do_not_wait_for_each_other(monkeypatch):
+    study = make_study(overlap=5)
+    pairs, people = [make_pair(study) for _each in range(2)], [join(study) for _each in range(2)]
+    for person, judged, held in zip(people, pairs, reversed(pairs), strict=True):
+        consent.give_consent(person, study, at=NOW)
+        lease = make_lease(judged, person)
+        answer(lease)
+        judgments.submit(lease, at=NOW)
+        make_lease(held, person)
+    barrier, real = threading.Barrier(2), consent.recount_seats
+
+    def both_have_come_so_far(*args, **options):
+        with suppress(threading.BrokenBarrierError):  # SQLite lets one in at a time
+            barrier.wait(2)
+        return real(*args, **options)
+
+    monkeypatch.setattr(consent, "recount_seats", both_have_come_so_far)
+
+    def withdraw(person) -> None:
+        assert consent.withdraw_consent(person, study, at=NOW)
+
+    assert run_in_threads(withdraw, [(person,) for person in people]) == []
+    assert set(Pair.objects.values_list("seats_left", flat=True)) == {5}
+
+
+def test_of_two_who_begin_an_adjudication_at_once_one_has_it(monkeypatch):
+    study = make_study()
+    row = adjudication.request(make_pair(study), reason="close", by=make_user("researcher"), at=NOW)
+    first, second = join(study), join(study)
+    inside, go_on, real = threading.Event(), threading.Event(), adjudication.record_action
+
+    def slow(by, *args, **options):
+        if by == first:
+            inside.set()
+            go_on.wait(1)
+        return real(by, *args, **options)
+
+    monkeypatch.setattr(adjudication, "record_action", slow)
+
+    def begin(person) -> None:
+        if person == second:
+            inside.wait(5)
+        adjudication.begin(Adjudication.objects.get(pk=row.pk), person, at=NOW)
+
+    (refused,) = run_in_threads(begin, [(first,), (second,)])
+
+    row.refresh_from_db()
+    assert isinstance(refused, ValidationError)
+    assert (row.adjudicator, Lease.objects.filter(purpose="adjudication").count()) == (first, 1)

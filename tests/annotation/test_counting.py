@@ -5,7 +5,7 @@ import pytest
 from annotation.models import Consent, Exclusion, Judgment, Pair, QualityVerdict, Study
 from annotation.queries import studies
 from annotation.queries.counting import counting_judgments, counting_of_each, raters_left_out
-from annotation.services import boards, judgments
+from annotation.services import adjudication, boards, judgments
 from annotation.services.qualification import consent
 from annotation.services.snapshots import default_filter, rater_pseudonyms
 from annotation.services.statistics import keeping
@@ -136,3 +136,14 @@ def test_progress_counts_what_counts_and_not_the_checks():
 
     exclude(gone)
     assert studies.with_progress(Study.objects.filter(pk=study.pk)).get().n_counted == 1
+
+
+def test_checks_and_adjudications_that_are_lent_are_not_among_what_is_wanted():
+    study = make_study(overlap=3)
+    disputed = make_pair(study)
+    make_lease(make_pair(study, kind="gold", expected_value=3, seats_left=100))
+    row = adjudication.request(disputed, reason="close", by=make_user("researcher"), at=NOW)
+    adjudication.begin(row, join(study), at=NOW)
+    make_lease(disputed)
+
+    assert studies.with_progress(Study.objects.filter(pk=study.pk)).get().n_wanted == 3

@@ -518,3 +518,42 @@ def test_the_agreed_number_of_pairs_is_lent_to_a_crowd_worker_and_no_more():
     assert "that were agreed with you. Thank you." in refusal(worker, study)
     assert leases.next_lease(join(study), study, at=NOW) is not None
     assert make_pair(study) is not None
+
+
+@pytest.mark.parametrize("rule", [{"judgments_at_most": 1}, {"pairs_per_rater": 1}])
+def test_a_crowd_worker_gets_the_code_when_a_budget_or_a_quota_leaves_nothing(rule):
+    from annotation.services import invitations
+    from annotation.services.qualification.leaving import leaving_of
+
+    study = make_entry_study("none", n_pairs=3, **rule)
+    link = invitations.make_invitation(
+        study, by=make_user("researcher"), note="crowd", max_uses=9, expires_at=NOW + DAYS
+    )
+    worker = invitations.join_as_participant(link, "p1", at=NOW)
+    lease = leases.open_lease(leases.next_lease(worker, study, at=NOW), at=NOW)
+    assert leaving_of(worker, {study.pk: standing_of(worker, study, at=NOW)}) == {}
+
+    answer(lease)
+    judgments.submit(lease, at=NOW)
+
+    study.refresh_from_db()
+    assert leaving_of(worker, {study.pk: standing_of(worker, study, at=NOW)}) == {study.pk: True}
+
+
+def test_what_is_open_when_the_study_stops_keeps_the_code_until_it_is_judged():
+    from annotation.services import invitations
+    from annotation.services.qualification.leaving import leaving_of
+
+    study = make_entry_study("none", n_pairs=3)
+    link = invitations.make_invitation(
+        study, by=make_user("researcher"), note="crowd", max_uses=9, expires_at=NOW + DAYS
+    )
+    worker = invitations.join_as_participant(link, "p1", at=NOW)
+    lease = leases.open_lease(leases.next_lease(worker, study, at=NOW), at=NOW)
+    answer(lease)
+    judgments.submit(lease, at=NOW)
+    leases.open_lease(leases.next_lease(worker, study, at=NOW), at=NOW)
+    type(study).objects.filter(pk=study.pk).update(state="paused", stopped_because="half_width_enough")
+    study.refresh_from_db()
+
+    assert leaving_of(worker, {study.pk: standing_of(worker, study, at=NOW)}) == {}

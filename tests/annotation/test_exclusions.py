@@ -8,9 +8,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from annotation.models import Exclusion, Membership
+from annotation.models import Exclusion, Judgment, Membership, Study
 from annotation.queries.counting import counting_judgments
-from annotation.queries.quality import exclusion_rate, with_checks
+from annotation.queries.quality import exclusion_rate, unfair_pairs, with_checks
 from annotation.services import exclusions, leases
 from annotation.services.boards import study_board
 from annotation.services.quality import judge_judgment
@@ -204,6 +204,17 @@ def test_a_check_that_most_raters_fail_is_unfair_and_says_nothing_of_anybody(stu
     row = with_checks(raters[:1], study)[0]
 
     assert (row.failed, row.test.n_failed, row.is_suggested) == ({"spoken": 2}, 1, False)
+
+
+def test_which_checks_were_unfair_is_not_kept_for_a_later_study_with_the_same_number(study):
+    unfair = plain_check(study, "spoken_check")
+    for _each in range(5):
+        judged(unfair, join(study), value=-3)
+    assert unfair_pairs(study) == {unfair.pk}
+    Judgment.objects.all().delete()
+    Study.objects.filter(pk=study.pk).update(created_at=NOW + minutes(1))
+
+    assert unfair_pairs(Study.objects.get(pk=study.pk)) == set()
 
 
 def test_a_check_that_could_not_run_is_not_held_against_anybody(study):

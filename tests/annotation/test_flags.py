@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotation.models import Flag, Membership
-from annotation.services import flags
+from annotation.services import adjudication, flags
 from earshot.accounts.models import AuditEntry, Role
 from tests.factories import NOW, join, make_lease, make_pair, make_study, make_user
 
@@ -115,6 +115,26 @@ def test_who_was_removed_from_the_study_flags_nothing_any_more(study):
     Membership.objects.filter(user=lease.annotator).delete()
 
     page = signed_in(lease.annotator).post(flag_address(lease), {"kind": "sound"}, follow=True)
+
+    assert "You are not an annotator of study" in str(next(iter(page.context["messages"])))
+    assert not Flag.objects.exists()
+
+
+def test_a_researcher_who_adjudicates_a_pair_flags_it(study, researcher):
+    asked = adjudication.request(make_pair(study), reason="The votes disagree.", by=make_user(Role.RESEARCHER), at=NOW)
+    lease = adjudication.begin(asked, researcher, at=NOW)
+
+    signed_in(researcher).post(flag_address(lease), {"kind": "sound", "note": "A crackles."})
+
+    assert (Flag.objects.get().lease, Flag.objects.get().note) == (lease, "A crackles.")
+
+
+def test_who_was_removed_while_they_adjudicated_flags_nothing_any_more(study, researcher):
+    asked = adjudication.request(make_pair(study), reason="The votes disagree.", by=make_user(Role.RESEARCHER), at=NOW)
+    lease = adjudication.begin(asked, researcher, at=NOW)
+    Membership.objects.filter(user=researcher).delete()
+
+    page = signed_in(researcher).post(flag_address(lease), {"kind": "sound"}, follow=True)
 
     assert "You are not an annotator of study" in str(next(iter(page.context["messages"])))
     assert not Flag.objects.exists()

@@ -3,9 +3,10 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from annotation.models import Judgment, Lease
-from annotation.services import judgments, leases, studies
-from tests.factories import NOW, answer, join, make_lease, make_pair, make_scenario, make_study, minutes
+from annotation.models import Judgment, Lease, QualityVerdict
+from annotation.services import exclusions, judgments, leases, studies
+from annotation.services.queue.seats import recount_seats
+from tests.factories import NOW, answer, join, make_lease, make_pair, make_scenario, make_study, make_user, minutes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -458,3 +459,52 @@ def test_a_reservation_elsewhere_is_freed_before_another_pair_is_touched(monkeyp
     leases.next_lease(annotator, pair.study, at=NOW)
 
     assert states_seen == ["expired"]
+
+
+def test_who_was_excluded_takes_back_no_judgment_whose_seat_is_anothers_by_now():
+    researcher = make_user("researcher")
+    study = make_study(researcher=researcher, overlap=1)
+    lease = make_lease(make_pair(study))
+    answer(lease)
+    judgments.submit(lease, at=NOW)
+    exclusions.exclude(study, lease.annotator, reason="guesses", by=researcher, at=NOW)
+
+    with pytest.raises(ValidationError, match="look at your judgments"):
+        leases.undo(lease, at=NOW + minutes(1))
+
+    leases.expire_overdue(at=NOW + minutes(600))
+    lease.refresh_from_db()
+    lease.pair.refresh_from_db()
+    assert (lease.state, lease.pair.seats_left) == ("submitted", 1)
+
+
+def test_a_judgment_that_quality_control_failed_keeps_no_second_seat_when_it_is_taken_back():
+    study = make_study(overlap=1)
+    lease = make_lease(make_pair(study))
+    answer(lease)
+    judgment = judgments.submit(lease, at=NOW)
+    QualityVerdict.objects.update_or_create(judgment=judgment, defaults={"verdict": "fail"})
+    recount_seats(study)
+
+    leases.undo(lease, at=NOW + minutes(1))
+    lease.pair.refresh_from_db()
+    seats_while_open = lease.pair.seats_left
+    leases.expire_overdue(at=NOW + minutes(600))
+
+    lease.pair.refresh_from_db()
+    assert (seats_while_open, lease.pair.seats_left) == (0, 1)
+
+
+def test_a_judgment_that_failed_is_not_taken_back_once_its_seat_is_anothers():
+    study = make_study(overlap=1)
+    lease = make_lease(make_pair(study))
+    answer(lease)
+    judgment = judgments.submit(lease, at=NOW)
+    QualityVerdict.objects.update_or_create(judgment=judgment, defaults={"verdict": "fail"})
+    recount_seats(study)
+    make_lease(lease.pair)
+
+    with pytest.raises(ValidationError, match="the pair went to others meanwhile"):
+        leases.undo(lease, at=NOW + minutes(1))
+
+    assert (state(lease), seats(lease)) == ("submitted", 0)

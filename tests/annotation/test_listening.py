@@ -201,7 +201,7 @@ def test_a_heartbeat_renews_the_lease(lease):
     send(lease, beat(1, []), 60)
 
     lease.refresh_from_db()
-    assert lease.expires_at == NOW + seconds(60) + lease.duration()
+    assert lease.expires_at == NOW + seconds(60) + leases.duration_of(lease)
 
 
 def test_stalls_are_counted_even_where_nothing_is_credited(lease):

@@ -165,3 +165,10 @@ def test_a_quota_is_told_to_a_program_too():
     answered = next_of(annotator, study)
 
     assert (answered.status_code, answered.json()["detail"][:25]) == (409, "You judged all the pairs ")
+
+
+def test_a_study_of_a_number_no_database_knows_is_not_there():
+    annotator = join(make_study())
+
+    for name in ("next_pair_data", "next_pair"):
+        assert post(annotator, reverse(f"annotation:{name}", args=[10**22])).status_code == 404

@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 from annotation.models import Lease, Pair, Study
-from annotation.services import judgments, leases
+from annotation.services import exclusions, judgments, leases
+from annotation.services.qualification.consent import give_consent, withdraw_consent
 from annotation.services.queue import choosing, posterior
 from annotation.services.queue.choosing import choose_pair, keep_fresh, keep_table
 from tests.factories import (
@@ -19,6 +20,7 @@ from tests.factories import (
     make_scenario,
     make_study,
     make_system,
+    minutes,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -182,6 +184,66 @@ def test_what_the_votes_say_is_made_anew_after_five_more_judgments():
         assert posterior.believed(study, systems).n_judgments == n_known
 
 
+def test_what_the_votes_say_is_made_anew_when_a_rater_is_excluded_and_when_that_is_lifted(study_with_an_odd_rater):
+    study, odd, lead, on_commit = study_with_an_odd_rater
+    with_odd = lead()
+
+    with on_commit(execute=True):
+        exclusion = exclusions.exclude(study, odd, reason="odd", by=study.created_by, at=NOW)
+    without = lead()
+    with on_commit(execute=True):
+        exclusions.lift(exclusion, by=study.created_by, at=NOW)
+
+    assert without > with_odd + 0.1
+    assert lead() == pytest.approx(with_odd)
+
+
+def test_what_the_votes_say_is_made_anew_when_a_consent_is_withdrawn_and_when_it_is_given_again(
+    study_with_an_odd_rater,
+):
+    study, odd, lead, on_commit = study_with_an_odd_rater
+    give_consent(odd, study, at=NOW)
+    with_odd = lead()
+
+    with on_commit(execute=True):
+        withdraw_consent(odd, study, at=NOW)
+    without = lead()
+    with on_commit(execute=True):
+        give_consent(odd, study, at=NOW + minutes(1))
+
+    assert without > with_odd + 0.1
+    assert lead() == pytest.approx(with_odd)
+
+
+def test_a_large_studys_lending_does_not_wait_but_its_job_makes_it_anew(study_with_an_odd_rater, monkeypatch):
+    study, odd, lead, on_commit = study_with_an_odd_rater
+    monkeypatch.setattr(posterior, "MOST_IN_A_REQUEST", 1)
+    with_odd = lead()
+
+    with on_commit(execute=True):
+        exclusions.exclude(study, odd, reason="odd", by=study.created_by, at=NOW)
+    assert lead() == with_odd
+    keep_fresh()
+
+    assert lead() > with_odd + 0.1
+
+
+@pytest.fixture
+def study_with_an_odd_rater(django_capture_on_commit_callbacks):
+    """The study, who alone prefers the second of its two systems, the lead of the first, what runs after commits."""
+    study, one, two = adaptive_study(overlap=20), make_system(), make_system()
+    pair = pair_of(study, one, two)
+    for value in (3, 2, -3):
+        vote(study, pair, value)
+    odd = Lease.objects.latest("pk").annotator
+
+    def lead():
+        mean = posterior.believed(study, {one.pk, two.pk}).posterior.mean
+        return float(mean[0] - mean[1])
+
+    return study, odd, lead, django_capture_on_commit_callbacks
+
+
 def test_votes_count_from_the_view_of_the_right_system_whichever_is_called_a():
     study = adaptive_study()
     one, two = make_system(), make_system()
@@ -226,6 +288,63 @@ def test_pairs_that_went_since_the_table_was_made_raise_the_chance_of_those_left
 
     assert {pick.pair for pick in picks} == {pairs[1].pk}
     assert {pick.probability for pick in picks} == {0.5, 1.0}  # 1.0 where the empty systems were drawn first
+
+
+@pytest.mark.usefixtures("_many")
+def test_every_pair_of_two_systems_can_come_however_many_they_have():
+    study = make_study()
+    one, two = make_system(), make_system()
+    pairs = {pair_of(study, one, two).pk for _each in range(12)}
+    annotator = join(study)
+    keep_table(study)
+
+    picks = [choose_pair(annotator, study, last_scenario=None) for _each in range(300)]
+
+    assert {pick.pair for pick in picks} == pairs
+    assert {pick.probability for pick in picks} == {1 / 12}
+
+
+@pytest.mark.usefixtures("_many")
+def test_every_pair_can_come_where_no_drawn_systems_had_one():
+    study = make_study()
+    one, two, three = (make_system() for _each in range(3))
+    gone = pair_of(study, one, three)
+    for _each in range(3):
+        pair_of(study, one, three)
+    keep_table(study)
+    Pair.objects.filter(systems=gone.systems).update(is_open=False)
+    new = {pair_of(study, one, two).pk for _each in range(8)}
+    annotator = join(study)
+
+    picks = [choose_pair(annotator, study, last_scenario=None) for _each in range(200)]
+
+    assert {pick.pair for pick in picks} == new
+    assert {pick.probability for pick in picks} == {1 / 8}
+
+
+@pytest.mark.usefixtures("_many")
+@pytest.mark.parametrize("selection", ["uniform", "adaptive"])
+def test_what_is_stored_weighs_every_pair_alike_though_some_systems_have_nothing_for_the_rater(selection):
+    """The mean of 1 / probability is the number of open pairs, whatever the chances were."""
+    study = make_study(selection=selection)
+    systems = [make_system() for _each in range(3)]
+    had = [pair_of(study, systems[0], systems[1]) for _each in range(4)]
+    last = pair_of(study, systems[0], systems[0])
+    left = [pair_of(study, systems[number // 2], systems[2]) for number in range(4)]
+    annotator = join(study)
+    for pair in had:
+        leases.skip(make_lease(pair, annotator), reason="noise", at=NOW)
+    keep_table(study)
+
+    picks = [choose_pair(annotator, study, last_scenario=last.scenario_id) for _each in range(2000)]
+
+    stored = {pick.pair: pick.probability for pick in picks}
+    assert set(stored) == {pair.pk for pair in left}
+    assert sum(stored.values()) == pytest.approx(1)
+    assert sum(1 / pick.probability for pick in picks) / 2000 == pytest.approx(4, abs=0.3)
+    for pair, count in Counter(pick.pair for pick in picks).items():
+        sd = (2000 * stored[pair] * (1 - stored[pair])) ** 0.5
+        assert abs(count - 2000 * stored[pair]) < 4 * sd
 
 
 @pytest.mark.usefixtures("_many")

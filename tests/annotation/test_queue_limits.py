@@ -2,12 +2,13 @@
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.test import Client
+from django.test import Client, TestCase
 from django.urls import reverse
 
 from annotation.models import Membership, Study
 from annotation.services import judgments, leases
 from annotation.services.queue import limits
+from annotation.services.studies.members import set_group
 from earshot.accounts.models import AuditEntry
 from tests.factories import NOW, answer, join, make_lease, make_pair, make_study, minutes
 
@@ -199,3 +200,38 @@ def test_a_spent_budget_is_counted_anew_near_its_limit_and_kept_far_from_it(djan
         limits.spent_of(near)
     with django_assert_num_queries(0):
         limits.spent_of(far)
+
+
+# --- What is reserved ahead -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "limit", [{"pairs_per_rater": 2}, {"judgments_at_most": 2}, {"group_quotas": {"native": 2}}, {"hours_at_most": 40 / 3600}]
+)
+def test_the_pair_that_a_rater_reserved_ahead_does_not_count_against_them(limit):
+    study = study_with_pairs(**limit)
+    annotator = in_group(study, "native")
+    first = leases.open_lease(leases.next_lease(annotator, study, at=NOW), at=NOW)
+    ahead = leases.reserve_ahead(first, at=NOW)
+    assert leases.reserve_ahead(first, at=NOW) == ahead
+    answer(first)
+    judgments.submit(first, at=NOW)
+
+    assert "Thank you." not in work_page(annotator)
+    assert leases.next_lease(annotator, study, at=NOW) == ahead
+    leases.open_lease(ahead, at=NOW)
+    answer(ahead)
+    judgments.submit(ahead, at=NOW)
+    assert "Thank you." in refusal(annotator, study)
+
+
+def test_a_groups_count_follows_at_once_who_is_in_it():
+    study = study_with_pairs(n_pairs=1, group_quotas={"native": 60})
+    annotator = in_group(study, "")
+    judge_next(annotator, study)
+    assert limits._taken_by_group(study, "native", 60) == 0
+
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        set_group(study, "native", memberships=None, by=None)
+
+    assert limits._taken_by_group(study, "native", 60) == 1

@@ -148,3 +148,21 @@ def test_lending_a_pair_takes_the_same_number_of_queries_however_much_was_judged
         leases.open_lease(lease, at=NOW + minutes(number))
         answer(lease)
         judgments.submit(lease, at=NOW + minutes(number))
+
+
+def test_settled_are_the_open_pairs_a_rater_had_and_those_of_one_scenario_each_once():
+    study = make_study()
+    rater, other = join(study), join(study)
+    had, had_of_the_scenario, closed, free = (make_pair(study) for _each in range(4))
+    for pair in (had, had_of_the_scenario, closed):
+        make_lease(pair, rater)
+    Pair.objects.filter(pk=closed.pk).update(is_open=False)
+    make_lease(free, other)
+    make_pair(study, kind="identical", scenario=had_of_the_scenario.scenario)
+
+    found = lending.settled_pairs(rater, study, scenario=had_of_the_scenario.scenario_id)
+
+    assert found == {had.systems: 1, had_of_the_scenario.systems: 1}
+    assert lending.settled_pairs(rater, study, scenario=None) == found
+    assert lending.settled_pairs(other, study, scenario=None) == {free.systems: 1}
+    assert lending.settled_pairs(make_user(), study, scenario=free.scenario_id) == {free.systems: 1}

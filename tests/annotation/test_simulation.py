@@ -1,4 +1,5 @@
 import math
+from collections import Counter
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -8,11 +9,11 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
 from annotation.models import Heartbeat, Judgment, Lease, ListeningLog, Score
-from annotation.services import simulation
+from annotation.services import simulation, studies
 from annotation.services.simulation import RaterModel, simulate_judgments
 from earshot.accounts.models import User
 from tests.annotation.simulated import make_simulated_study
-from tests.factories import make_dialogue, make_scenario, make_study, make_system
+from tests.factories import NOW, make_dialogue, make_pair, make_scenario, make_study, make_system
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +39,24 @@ def test_simulated_raters_stop_at_the_number_wanted():
 
     assert simulate_judgments(study, n_raters=3, n_judgments=7, seed=1) == 7
     assert Judgment.objects.submitted().count() == 7
+
+
+def test_repeats_between_the_pairs_are_not_of_the_number_wanted():
+    study = make_study(is_simulated=True, check_rate=0.5, overlap=2)
+    for _each in range(12):
+        make_pair(study)
+
+    assert simulate_judgments(study, n_raters=2, n_judgments=24, seed=1) == 24
+
+    judged = Judgment.objects.filter(lease__study=study).values_list("lease__pair__kind", flat=True)
+    assert Counter(judged)["regular"] == 24
+    assert Counter(judged)["repeat"] > 0
+
+
+def test_a_simulated_study_has_no_checks_unless_they_are_asked_for():
+    study = studies.create_study(title="Practice", by=None, at=NOW, is_simulated=True)
+
+    assert study.check_rate == 0
 
 
 def test_simulated_raters_can_never_sign_in(client):

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from annotation.models import Judgment, QualityVerdict, Snapshot, SnapshotFamily
-from annotation.services import judgments, snapshots, studies
+from annotation.services import exclusions, judgments, snapshots, studies
 from annotation.services.snapshots import SnapshotFilter, making, rows
 from annotation.services.snapshots.identity import Names
 from earshot.formats.snapshot import read_snapshot
@@ -336,6 +336,16 @@ def test_the_reading_does_not_make_writers_wait():
         assert Judgment.objects.count() == 1  # still the state at the first read
     assert before == 4
     assert Judgment.objects.count() == 2
+
+
+def test_the_command_takes_in_no_judgment_of_an_excluded_rater_as_the_page_does():
+    study = make_judged_study(at=LONG_AGO)
+    rater = Judgment.objects.earliest("pk").lease.annotator
+    exclusions.exclude(study, rater, reason="clicks at random", by=make_user("admin"), at=NOW)
+
+    call_command("make_snapshot", study.pk, "--name", "first", "--here")
+
+    assert Snapshot.objects.get().counts["out"] == {"excluded rater": 1}
 
 
 def test_command_makes_a_snapshot_here_and_tells_its_id(capsys):

@@ -3,9 +3,10 @@
 import pytest
 
 from annotation.models import Exclusion, Membership, Pair, QualityVerdict, Scenario, Study, StudyStatistics
-from annotation.services import leases
+from annotation.services import exclusions, leases
 from annotation.services.simulation import simulate_judgments
-from annotation.services.statistics import keeping
+from annotation.services.statistics import keeping, material
+from earshot.accounts.models import AuditEntry
 from earshot.jobs import services as jobs
 from earshot.jobs.models import Job
 from tests.annotation.judged import judge
@@ -97,6 +98,46 @@ def test_a_large_study_is_computed_anew_when_enough_came_since_but_not_at_once_a
     assert fresh(study).n_new == keeping.ENOUGH_JUDGMENTS
     assert not keeping.is_due(fresh(study), at=NOW + keeping.REST)
     assert keeping.is_due(fresh(study), at=NOW + minutes(2))
+
+
+def test_who_is_excluded_while_the_job_runs_is_left_out_by_another_update_after_it(large, monkeypatch):
+    study = make_study()
+    pair = make_pair(study)
+    judge(pair, 3)
+    odd = judge(pair, -3).lease.annotator
+    job = keeping.request_update(study, by=None)
+
+    def exclude_meanwhile(*_asked):
+        exclusions.exclude(study, odd, reason="odd", by=study.created_by, at=NOW)
+        return 0, 0
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(keeping, "measure_missing_pitch", exclude_meanwhile)
+        run(job)
+    assert (current(study).n_judgments, current(study).payload["raters_left_out"]) == (2, [])
+    assert fresh(study).is_outdated
+
+    run(Job.objects.get(state="queued"))
+
+    assert (current(study).n_judgments, current(study).payload["raters_left_out"]) == (1, [odd.pk])
+    assert (fresh(study).is_outdated, fresh(study).job) == (False, None)
+
+
+def test_who_is_excluded_while_the_judgments_are_read_leads_to_another_update(large, monkeypatch):
+    study = make_study()
+    odd = judge(make_pair(study), -3).lease.annotator
+    job = keeping.request_update(study, by=None)
+    read = material.read_marks
+
+    def read_and_exclude(of_study):
+        exclusions.exclude(study, odd, reason="odd", by=study.created_by, at=NOW)
+        return read(of_study)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(material, "read_marks", read_and_exclude)
+        run(job)
+
+    assert [job.state for job in Job.objects.order_by("created_at")] == ["succeeded", "queued"]
 
 
 def test_too_few_new_judgments_wait(large):
@@ -195,6 +236,20 @@ def test_what_all_judgments_share_is_no_stratum():
     assert current(study).payload["strata"] == []
 
 
+@pytest.mark.parametrize(("length", "has_board"), [(196, True), (197, False)])  # "tag:" and this many: 200 or more
+def test_a_tag_too_long_for_the_key_of_a_stratum_has_no_board(length, has_board):
+    study = make_study()
+    pairs = [make_pair(study), make_pair(study)]
+    Scenario.objects.filter(pk=pairs[0].scenario_id).update(tags=["x" * length])
+    for pair in pairs:
+        judge(pair)
+
+    keys = [each["key"] for each in current(study).payload["strata"]]
+
+    assert keys == ["tag:" + "x" * length] * has_board
+    assert (current(study, "tag:" + "x" * length) is not None) == has_board
+
+
 def test_a_stratum_that_is_no_more_is_forgotten(large):
     study = make_study()
     pairs = [make_pair(study), make_pair(study)]
@@ -218,6 +273,30 @@ def test_the_job_pauses_a_study_whose_intervals_are_narrow_enough():
 
     study.refresh_from_db()
     assert (study.state, study.stopped_because) == ("paused", "half_width_enough")
+
+
+def test_a_small_study_pauses_likewise_when_somebody_looks_and_looking_again_changes_nothing():
+    study = make_simulated_study(n_scenarios=12, half_width_enough=3.0, raters_at_least=5)
+    simulate_judgments(study, n_raters=8, n_judgments=108, seed=2, clock=lambda: NOW)
+
+    current(study)
+    keeping.follow_change(study)
+    current(study, at=NOW + minutes(1))
+
+    study.refresh_from_db()
+    assert (study.state, study.stopped_because) == ("paused", "half_width_enough")
+    assert AuditEntry.objects.filter(action="study.paused").count() == 1
+
+
+def test_a_part_of_the_judgments_stops_no_study():
+    study = make_simulated_study(n_scenarios=12, half_width_enough=3.0, raters_at_least=5)
+    simulate_judgments(study, n_raters=8, n_judgments=108, seed=2, clock=lambda: NOW)
+    Scenario.objects.filter(pk=study.pairs.first().scenario_id).update(language="ja")
+
+    assert current(study, "language:en").n_judgments > 50
+
+    study.refresh_from_db()
+    assert study.state == "running"
 
 
 def test_an_undone_judgment_is_no_longer_in_the_numbers():

@@ -5,13 +5,16 @@ import math
 import numpy as np
 import pytest
 
-from annotation.models import Pair, Turn, TurnMark
+from annotation.models import Consent, Judgment, Pair, Score, Turn, TurnMark
+from annotation.queries.quality import raters_of, with_checks
+from annotation.services.quality import judge_judgment
 from annotation.services.statistics import keeping
-from annotation.services.statistics.checking import checks_by_rater, repeated_votes
+from annotation.services.statistics.checking import repeated_votes
 from annotation.services.statistics.material import read_material
 from annotation.services.statistics.reading import read_votes
 from annotation.services.statistics.sounds import COVARIATES, measure_missing_pitch, read_sound_facts
 from earshot.acoustics.rendition import write_master_flac
+from earshot.estimation.sequential import Check
 from earshot.jobs import artefacts
 from tests.annotation.judged import judge
 from tests.factories import NOW, join, make_dialogue, make_pair, make_scenario, make_study, make_user
@@ -72,7 +75,7 @@ def test_pitch_is_measured_once_and_kept_and_a_lost_sound_stays_unknown(tmp_path
     judge(make_pair(study, scenario=spoken.scenario, dialogue_a=spoken))
     material = read_material(study)
 
-    assert measure_missing_pitch(material.voted_on, lambda done, total: None) == 1
+    assert measure_missing_pitch(material.voted_on, lambda done, total: None) == (1, 1)
 
     spoken.refresh_from_db()
     assert [round(median) for median, _range in spoken.pitch] == [150, 150]
@@ -153,7 +156,7 @@ def test_the_side_balance_counts_where_a_stood_and_what_was_heard_first():
 
 
 def outcomes(study, rater):
-    return [(check.kind, check.outcome) for check in checks_by_rater(read_material(study).heard)[rater.pk]]
+    return [(check.kind, check.outcome) for check in read_material(study).checks[rater.pk]]
 
 
 def test_checks_pass_and_fail_by_the_rules_of_the_protocol():
@@ -191,6 +194,7 @@ def repeat_of(judgment, value, *, swapped=False):
     repeated = judge(again, -value if swapped else value, lease.annotator)
     left_again = lease.side_right if not swapped else lease.side_left  # the other dialogue stands left now
     type(lease).objects.filter(pk=repeated.lease_id).update(side_left=left_again)
+    judge_judgment(Judgment.objects.get(pk=repeated.pk), at=NOW)
     return repeated
 
 
@@ -216,6 +220,40 @@ def test_a_repeat_fails_only_where_the_same_side_was_strongly_preferred_twice():
     found = [outcomes(study, rater)[0][1] for rater in (consistent, changed, sided)]
 
     assert found == ["pass", "pass", "fail"]
+
+
+def test_the_card_and_the_list_of_raters_say_the_same_of_checks():
+    """Also where the expected answer is a slight one, a spoken wish got no number, and a rater is simulated."""
+    study = make_study(is_simulated=True)
+    slight = make_pair(study, kind=Pair.Kind.GOLD, expected_value=2)
+    spoken = make_pair(study, kind=Pair.Kind.SPOKEN_CHECK, expected_value=-1)
+    deaf, machine = join(study), join(study, make_user(is_simulated=True))
+    for rater in (deaf, machine):
+        judge(make_pair(study), 1, rater)
+        judge(slight, -3, rater)
+        silent = judge(spoken, 0, rater)
+        Score.objects.filter(judgment=silent, dimension__key="overall").update(kind="both_bad", value=None)
+        judge_judgment(silent, at=NOW)
+
+    cards = {row["rater"]: row["card"]["checks"] for row in payload(study)["raters"]}
+    listed = {row.rater.pk: row.test for row in with_checks(raters_of(study), study)}
+
+    assert {rater: card["n_failed"] for rater, card in cards.items()} == {deaf.pk: 2, machine.pk: 0}
+    assert cards == {rater: {name: getattr(test, name) for name in cards[rater]} for rater, test in listed.items()}
+    assert read_material(study).checks[deaf.pk] == [
+        Check("gold", "fail", guessing=3 / 7),
+        Check("spoken", "fail"),
+    ]
+
+
+def test_checks_of_whoever_took_the_consent_back_stand_nowhere():
+    study = make_study()
+    gone = judge(make_pair(study, kind=Pair.Kind.GOLD, expected_value=3), 3).lease.annotator
+    assert payload(study)["n_checks"] == 1
+
+    Consent.objects.create(study=study, user=gone, given_at=NOW, withdrawn_at=NOW)
+
+    assert payload(study)["n_checks"] == 0
 
 
 def test_checks_stay_out_of_every_board_and_stand_on_the_raters_card():

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from annotation.models import Scenario, StudyStatistics
 from annotation.queries.statistics import SECTIONS
+from annotation.queries.statistics.raters import cards_of
 from annotation.queries.statistics.reasons import REASONS, for_reader
 from annotation.services.simulation import simulate_judgments
 from annotation.services.statistics import keeping
@@ -19,7 +20,7 @@ from earshot.accounts.models import Role
 from earshot.jobs.models import Job
 from tests.annotation.judged import judge
 from tests.annotation.simulated import make_simulated_study
-from tests.factories import NOW, join, make_pair, make_study, make_user
+from tests.factories import NOW, join, make_dialogue, make_pair, make_scenario, make_study, make_system, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -53,6 +54,26 @@ def addresses(study):
         reverse("annotation:statistics_picture", args=[key, "ranking", "ranking-overall"]),
         reverse("annotation:statistics_numbers", args=[key, "ranking", "ranking-overall"]),
     ]
+
+
+@pytest.mark.parametrize("value", [2, 0])
+def test_a_study_whose_raters_all_say_the_same_is_shown_with_means_and_no_interval(client, researcher, value):
+    study = make_study(researcher=researcher)
+    systems = make_system(), make_system()
+    for _each in range(5):
+        scenario = make_scenario()
+        dialogue_a, dialogue_b = (make_dialogue(scenario, system) for system in systems)
+        judge(make_pair(study, scenario=scenario, dialogue_a=dialogue_a, dialogue_b=dialogue_b), value)
+
+    overview = client.get(reverse("annotation:study", args=[study.pk]))
+    sections = [client.get(page(study, section, dimension="overall")).status_code for section in SECTIONS]
+
+    assert (overview.status_code, sections) == (200, [200] * len(SECTIONS))
+    rows = keeping.current_statistics(study, at=NOW).payload["dimensions"][-1]["rows"]
+    assert {row["system"]: (row["cmos"], row["cmos_low"]) for row in rows} == {
+        systems[0].name: (value, None),
+        systems[1].name: (-value, None),
+    }
 
 
 def test_an_annotator_is_told_that_statistics_are_for_researchers(client, judged):
@@ -134,6 +155,59 @@ def test_a_stratum_shows_its_part_of_the_judgments(client, judged):
 
     assert '<option value="language:ja" selected>language: ja (9)</option>' in html
     assert "Cannot say yet: votes on 1 scenarios; an interval needs 5 or more." in html
+
+
+def test_alarms_are_of_all_judgments_and_offer_no_part(client, judged):
+    Scenario.objects.filter(pk=Scenario.objects.filter(pairs__study=judged).first().pk).update(language="ja")
+    StudyStatistics.objects.all().delete()
+
+    html = client.get(page(judged, "alarms", stratum="language:ja")).content.decode()
+
+    assert "Of all judgments." in html
+    assert "From 108 judgments" in html
+    assert "<select" not in html.split('id="statistics"')[1]
+
+
+def test_a_stratum_that_the_job_has_not_come_to_is_being_computed_and_one_that_is_none_is_not_found(
+    client, large, judged
+):
+    assert "The numbers are being computed" in client.get(page(judged, stratum="language:ja")).content.decode()
+
+    payload = {"strata": [{"key": "language:ja"}]}
+    StudyStatistics.objects.create(study=judged, payload=payload, made_at=NOW, n_judgments=1, seconds=0)
+
+    assert "The numbers are being computed" in client.get(page(judged, stratum="language:ja")).content.decode()
+    assert client.get(page(judged, stratum="language:xx")).status_code == 404
+
+
+def test_answers_without_a_number_stand_beside_the_ranking_by_kind(client, judged):
+    judgment = judge(make_pair(judged), 1)
+    judgment.scores.filter(dimension__key="prosody").update(kind="both_bad", value=None)
+
+    assert "<li>Prosody: both bad 1</li>" in client.get(page(judged)).content.decode()
+
+
+def test_a_copier_is_shown_with_whom_it_copies(researcher):
+    study = make_study(researcher=researcher)
+    pair = make_pair(study)
+    one, other = (judge(pair, 2).lease.annotator for _ in range(2))
+    payload = keeping.current_statistics(study, at=NOW).payload
+    found = next(row for row in payload["raters"] if row["rater"] == one.pk)["card"]
+    found |= {"copies_with": [other.pk], "reasons": [{"code": "copying", "figure": None, "limit": 0.0}]}
+
+    card = next(card for card in cards_of(payload) if card.rater == one.pk)
+
+    assert card.reasons == [f"gives the same answers as somebody else: {other}"]
+
+
+def test_the_studys_own_page_says_how_many_failed_quality_control(client, judged):
+    judgment = judge(make_pair(judged), 1)
+    judgment.quality.verdict = "fail"
+    judgment.quality.save()
+
+    html = client.get(reverse("annotation:study", args=[judged.pk])).content.decode()
+
+    assert "Failed quality control and left out: 1" in html
 
 
 def test_an_empty_study_says_what_will_stand_here(client, researcher):

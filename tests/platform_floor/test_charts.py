@@ -29,7 +29,9 @@ def test_an_interval_plot_writes_each_estimate_with_its_interval_and_the_referen
     root = parsed(draw_intervals(ROWS, title="Who is ahead", axis="logits", reference_label="mean", width=width))
 
     assert root.attrib["aria-label"] == "Who is ahead"
-    assert {"good <one>", "1.25 [0.50, 2.00]", "−1.00 [−2.00, 0.00]", "mean", "logits"} <= set(words_in(root))
+    assert {"good <one>", "1.25 [0.50, 2.00]", "−1.00 [−2.00, 0.00]", "mean", "logits", "12 votes"} <= set(
+        words_in(root)
+    )
     assert len(list(root.iter(f"{SVG}circle"))) == 2
     titles = [title.text for title in root.iter(f"{SVG}title")]
     assert titles[0] == "good <one>: 1.25 [0.50, 2.00], 12 votes"

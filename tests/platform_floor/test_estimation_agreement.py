@@ -4,6 +4,7 @@ import pytest
 
 from earshot.estimation import ceiling_from_probabilities, ceiling_from_votes, krippendorff_alpha
 from earshot.estimation.agreement import gwet_ac2
+from earshot.estimation.estimates import ALL_ALIKE
 
 
 def make_votes(*, n_pairs=30, n_raters=5, seed=0, missing=0.3):
@@ -134,7 +135,7 @@ def test_ac2_stays_high_where_nearly_all_pairs_are_alike_and_alpha_does_not():
 def test_ac2_is_one_where_everyone_agreed_that_all_pairs_are_alike():
     agreement = gwet_ac2(np.repeat(np.arange(8), 3), np.zeros(24, dtype=int))
 
-    assert (agreement.ac2, agreement.low, agreement.high, agreement.reason) == (1.0, 1.0, 1.0, "")
+    assert (agreement.ac2, agreement.low, agreement.high, agreement.reason) == (1.0, None, None, ALL_ALIKE)
 
 
 def test_single_votes_have_no_ac2_and_one_group_with_two_votes_has_no_interval():

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from earshot.estimation import code_votes, fit_ordinal_bradley_terry
 from earshot.estimation.boards import rank_bounds
@@ -93,6 +94,13 @@ def test_meat_is_the_sum_of_squared_cluster_sums(n_clusters):
 
     expected = len(sums) / (len(sums) - 1) * sums.T @ sums
     assert meat(ranking.fit.scores, ranking.cells.of_vote, cluster) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n_parameters", [2, 400])  # few and many take different roads
+def test_the_meat_of_scores_that_are_all_0_is_0(n_parameters):
+    cluster = np.arange(10)
+
+    assert not meat(sparse.csr_array((10, n_parameters)), cluster, cluster).any()
 
 
 def test_bootstrap_by_rater_and_scenario_has_the_covariance_that_the_sandwichs_parts_foretell():

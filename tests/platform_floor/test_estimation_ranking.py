@@ -242,6 +242,14 @@ def test_mean_cmos_is_the_mean_from_each_systems_own_side():
     assert (scores[0].low, scores[0].high) == pytest.approx((-scores[1].high, -scores[1].low))
 
 
+@pytest.mark.parametrize("value", [2, 0])
+def test_mean_cmos_has_no_interval_where_all_votes_are_one_number(value):
+    x, y = mean_cmos(["x"] * 42, ["y"] * 42, [value] * 42, *spread(42))
+
+    assert (x.mean, x.low, x.high, y.mean) == (value, None, None, -value)
+    assert x.reason == "all parts of the votes give the same figure, so nothing tells how far it may be off"
+
+
 def test_mean_cmos_interval_is_the_two_way_variance_worked_by_hand():
     rater, scenario = (axis.ravel() for axis in np.indices((5, 5)))
     value = np.array([2, 1, 0, -1, -2])[rater]  # raters differ, scenarios do not

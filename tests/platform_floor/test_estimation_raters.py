@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from earshot.estimation.estimates import Estimate, shrink_normal, shrink_shares, wilson
+from earshot.estimation.estimates import ALL_ALIKE, Estimate, ratio_by_rater, shrink_normal, shrink_shares, wilson
 from earshot.estimation.judged import code_judged
 from earshot.estimation.raters import fit_raters
 
@@ -177,9 +177,9 @@ def test_answers_that_are_no_number_are_left_out():
 
     model = fit_raters(judged)
 
-    assert all(np.isfinite(each.value) for each in column(model, "discrimination"))
-    silent = model.estimates[7].discrimination
-    assert silent.high - silent.low > 0.9  # nothing but what raters in general are like
+    silent = model.estimates[7]
+    assert {each.reason for each in vars(silent).values()} == {"no votes on pairs that others judged too"}
+    assert all(np.isfinite(each.value) for each in column(model, "discrimination") if each is not silent.discrimination)
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0])
@@ -189,11 +189,39 @@ def test_a_crowd_that_always_says_the_same_breaks_nothing(value):
     assert all(np.isfinite([each.value, each.low, each.high]).all() for each in column(model, "reliability"))
 
 
+def test_nothing_is_said_of_who_shares_no_pair_however_much_the_rest_is_known():
+    judged = draw_judged(7, **draw_raters(7))
+    own_pair = np.where(judged.rater == 0, 1000 + np.arange(len(judged)), judged.pair)
+
+    model = fit_raters(dataclasses.replace(judged, pair=own_pair))
+
+    unknown = Estimate(None, None, None, int((judged.rater == 0).sum()), "no votes on pairs that others judged too")
+    assert set(vars(model.estimates[0]).values()) == {unknown}
+    assert model.estimates[1].reliability.low > 0
+
+
+def test_where_no_pair_is_shared_no_reliability_is_usual():
+    model = fit_raters(code_judged([0, 1], [1, 2], ["x", "x"], ["y", "y"], [1, 1], [[2], [1]]))
+
+    assert model.usual_reliability is None
+
+
+def test_shares_that_are_alike_in_all_raters_get_wilsons_interval_and_other_figures_none():
+    sums = np.array([[2.0, 2.0]] * 5)
+
+    share = ratio_by_rater(sums, 10, least=0, most=1, if_empty="", is_share=True)
+    figure = ratio_by_rater(sums, 10, least=0, most=6, if_empty="")
+
+    assert share == wilson(10, 10)
+    assert share.low < 0.75
+    assert (figure.value, figure.low, figure.high, figure.reason) == (1.0, None, None, ALL_ALIKE)
+
+
 def test_one_vote_and_no_vote_say_nothing_much():
     alone = fit_raters(code_judged(["ann"], [1], ["x"], ["y"], [1], [[2]])).estimates[0]
     nobody = fit_raters(code_judged([], [], [], [], [], np.zeros((0, 2))))
     unanswered = fit_raters(code_judged(["ann"], [1], ["x"], ["y"], [1], [[float("nan")]]))
 
-    assert alone.discrimination.low < 0.8 < 1.2 < alone.discrimination.high
+    assert {each.reason for each in vars(alone).values()} == {"no votes on pairs that others judged too"}
     assert (nobody.estimates, nobody.usual_reliability) == ((), None)
     assert unanswered.estimates[0].reliability == Estimate(None, None, None, 0, "no votes")

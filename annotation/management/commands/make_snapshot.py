@@ -1,6 +1,7 @@
 """manage.py make_snapshot STUDY: an immutable preference dataset from the study's judgments. See docs/snapshots.md."""
 
 from argparse import ArgumentParser
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -53,9 +54,9 @@ class Command(BaseCommand):
 
 def _filter(study: Study, options: dict[str, Any]) -> SnapshotFilter:
     plain = snapshots.default_filter(study)
-    return SnapshotFilter(
+    return replace(
+        plain,
         quality=tuple(options["quality"] or plain.quality),
         include_late=options["late"],
-        include_simulated=plain.include_simulated,
         dimensions=tuple(options["dimensions"] or ()),
     )

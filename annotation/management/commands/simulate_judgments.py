@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Sum
 
-from annotation.models import Study
+from annotation.models import Pair, Study
 from annotation.services.simulation import simulate_judgments
 
 PROGRESS_EVERY = 10
@@ -29,7 +29,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no study {options['study']}. Its number stands in its address, /studies/…/.")
         wanted = options["judgments"]
         if wanted is None:
-            wanted = study.pairs.aggregate(left=Sum("seats_left"))["left"] or 0
+            wanted = study.pairs.filter(kind=Pair.Kind.REGULAR).aggregate(left=Sum("seats_left"))["left"] or 0
         try:
             done = simulate_judgments(
                 study,

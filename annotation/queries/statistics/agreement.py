@@ -6,9 +6,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from annotation.queries.statistics.plots import Plot, interval_plot, interval_words
+from annotation.queries.statistics.plots import Plot, interval_plot, interval_words, with_interval
 from annotation.queries.statistics.reasons import cannot_say, for_reader
 from earshot.charts import Interval
+from earshot.estimation.halo import TOO_MUCH
 
 # xgettext:no-python-format
 AXIS = gettext_lazy("95 % intervals")
@@ -43,7 +44,11 @@ def _plot(
         else:
             rows.append(Interval(each["name"], found[figure], found["low"], found["high"], note))
     table = [
-        [each["name"], each[group][figure], each[group]["low"], each[group]["high"], for_reader(each[group]["reason"])]
+        [
+            each["name"],
+            *with_interval(each[group][figure], each[group]["low"], each[group]["high"]),
+            for_reader(each[group]["reason"]),
+        ]
         for each in dimensions
     ]
     return interval_plot(
@@ -92,15 +97,19 @@ def halo_facts(payload: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def halo_sentence(payload: Mapping[str, Any]) -> str:
-    if payload["halo"]["correlation"]["value"] is None:
-        return cannot_say(payload["halo"]["correlation"]["reason"])
+    """What the interval says: too much where all of it lies above the limit, fine where all of it lies below."""
     if payload["halo"]["is_too_much"]:
         return _("One impression answers every question. Ask one dimension per pass, or fewer dimensions.")
+    found = payload["halo"]["correlation"]
+    if found["low"] is None or found["high"] is None:
+        return cannot_say(found["reason"])
+    if found["high"] >= TOO_MUCH:
+        return cannot_say(_("the interval holds the limit of %(limit)s") % {"limit": TOO_MUCH})
     return _("The dimensions say different things.")
 
 
 def estimate_words(estimate: Mapping[str, Any]) -> str:
-    """0.69 [0.61, 0.77], n = 112; or why there is none."""
-    if estimate["value"] is None:
+    """0.69 [0.61, 0.77], n = 112; or why there is no interval, and so no figure."""
+    if estimate["low"] is None or estimate["high"] is None:
         return cannot_say(estimate["reason"])
     return f"{interval_words(estimate['value'], estimate['low'], estimate['high'])}, n = {estimate['n']}"

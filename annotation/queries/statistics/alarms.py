@@ -10,8 +10,10 @@ from django.utils.translation import gettext_lazy
 from annotation.models import Study
 from annotation.queries.statistics.agreement import estimate_words, halo_sentence
 from annotation.queries.statistics.plots import interval_words
+from annotation.queries.statistics.reasons import cannot_say
 from earshot.estimation.boards import SIDE_ALARM
-from earshot.estimation.estimates import wilson
+from earshot.estimation.estimates import Estimate, wilson
+from earshot.estimation.halo import TOO_MUCH
 
 PLANNED_EXCLUSIONS = 0.12  # 41,873 of 357,651 in one public collection
 MOST_UNKNOWN = 0.2  # of judgments on which a check could not run
@@ -23,12 +25,13 @@ class Alarm:
     title: str
     text: str
     is_raised: bool
+    is_known: bool = True  # False: it cannot be said yet whether there is anything to look at
 
 
 def alarms_of(study: Study, payload: Mapping[str, Any]) -> list[Alarm]:
-    """Every alarm that there is, those that are raised first."""
+    """Every alarm that there is, those that are raised first; of all judgments, whatever part of them is looked at."""
     found = [
-        *(_side(each) for each in payload["dimensions"] if each["side_intercept"]),
+        *(_side(each) for each in payload["dimensions"]),
         _exclusions(payload["left_out"]),
         _checks_that_could_not_run(study, payload),
         _no_checks(study, payload),
@@ -40,22 +43,24 @@ def alarms_of(study: Study, payload: Mapping[str, Any]) -> list[Alarm]:
 
 
 def _side(board: Mapping[str, Any]) -> Alarm:
-    side = board["side_intercept"]
+    side, title = board["side_intercept"], _("Side, %(dimension)s") % {"dimension": board["name"]}
+    if side is None or side["low"] is None or side["high"] is None:
+        return Alarm(title, cannot_say(board["reason"] or "no votes"), False, is_known=False)
     is_raised = abs(side["value"]) > SIDE_ALARM
     words = interval_words(side["value"], side["low"], side["high"])
     sentence = _("The left side is favoured by %(value)s logits (alarm above %(limit)s).")
     text = sentence % {"value": words, "limit": SIDE_ALARM}
     if is_raised:
         text += " " + _("Look for raters who lean to one side, and for what makes a side easier to like on the page.")
-    return Alarm(_("Side, %(dimension)s") % {"dimension": board["name"]}, text, is_raised)
+    return Alarm(title, text, is_raised)
 
 
 def _exclusions(left_out: Mapping[str, int]) -> Alarm:
     n_out, n = left_out["excluded"] + left_out["failed"], left_out["in_time"] - left_out["withdrawn"]
     share = wilson(n_out, n)
     is_raised = share.is_above(PLANNED_EXCLUSIONS)
-    if share.value is None:
-        return Alarm(_("Exclusions"), _("No judgments yet."), False)
+    if share.value is None or share.low is None or share.high is None:
+        return Alarm(_("Exclusions"), _("No judgments yet."), False, is_known=False)
     seen = _(
         "%(n)d of %(all)d judgments are left out (%(failed)d failed, %(excluded)d of excluded raters): %(value)s."
     ) % {
@@ -71,11 +76,13 @@ def _exclusions(left_out: Mapping[str, int]) -> Alarm:
 
 
 def _checks_that_could_not_run(study: Study, payload: Mapping[str, Any]) -> Alarm:
-    title, n = _("Checks that could not run"), payload["left_out"]["in_time"]
+    title, n = _("Checks that could not run"), payload["n_by_people"]
     if study.is_simulated:
         return Alarm(title, _("Simulated raters listen to nothing, so no check of listening can run."), False)
     if study.listening_policy == Study.ListeningPolicy.NONE:
         return Alarm(title, _("The study records no listening, so how much was heard is not checked."), True)
+    if not n:
+        return Alarm(title, _("No judgments yet."), False, is_known=False)
     high = {name: count for name, count in payload["unknown"].items() if count > MOST_UNKNOWN * n}
     if not high:
         return Alarm(title, _("Every check ran on nearly all judgments."), False)
@@ -103,9 +110,10 @@ def _no_checks(study: Study, payload: Mapping[str, Any]) -> Alarm:
 
 def _halo(halo: Mapping[str, Any]) -> Alarm:
     sentence = halo_sentence({"halo": halo})
-    is_known = halo["correlation"]["value"] is not None
-    words = f"{estimate_words(halo['correlation'])}. {sentence}" if is_known else sentence
-    return Alarm(_("Halo"), words, bool(halo["is_too_much"]))
+    found = Estimate(**halo["correlation"])
+    words = sentence if found.low is None else f"{estimate_words(halo['correlation'])}. {sentence}"
+    is_raised = bool(halo["is_too_much"])
+    return Alarm(_("Halo"), words, is_raised, is_known=is_raised or found.is_below(TOO_MUCH))
 
 
 def _balance(sides: Mapping[str, int], name: str) -> Alarm:
@@ -116,6 +124,6 @@ def _balance(sides: Mapping[str, int], name: str) -> Alarm:
     title, sentence = words[name]
     share = wilson(sides[name], sides["n"], confidence=0.999)  # looked at again and again
     if share.value is None or share.low is None or share.high is None:
-        return Alarm(title, _("No judgments yet."), False)
+        return Alarm(title, _("No judgments yet."), False, is_known=False)
     seen = sentence % {"k": sides[name], "n": sides["n"], "value": interval_words(share.value, share.low, share.high)}
     return Alarm(title, seen, not share.low <= 0.5 <= share.high)

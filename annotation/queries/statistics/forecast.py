@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from annotation.queries.statistics.plots import Cell, Plot, interval_plot
+from annotation.queries.statistics.plots import Cell, Plot, interval_plot, with_interval
 from annotation.queries.statistics.reasons import cannot_say, for_reader
 from earshot.charts import Interval
 
@@ -27,8 +27,9 @@ def forecast_plot(board: Mapping[str, Any]) -> Plot:
     ]
     table: list[list[Cell]] = [
         [
-            *(each["first"], each["second"], each["value"], each["low"], each["high"], each["n_between"]),
-            forecast_words(each),
+            *(each["first"], each["second"]),
+            *with_interval(each["value"], each["low"], each["high"]),
+            *(each["n_between"], forecast_words(each)),
         ]
         for each in differences
     ]
@@ -49,7 +50,7 @@ def _pair(each: Mapping[str, Any]) -> str:
 
 
 def forecast_words(each: Mapping[str, Any], *, short: bool = False) -> str:
-    """ "42 ± 9 more votes", "separated", or why it cannot be foreseen."""
+    """ "42 (33 to 61) more votes", "separated", or why it cannot be foreseen."""
     if each["is_separated"]:
         return _("separated")
     found = each.get("forecast")
@@ -57,7 +58,16 @@ def forecast_words(each: Mapping[str, Any], *, short: bool = False) -> str:
         return _("not separated")
     if found["n"] is None:
         return _("not foreseeable") if short else for_reader(found["reason"])
-    return _("%(n)d ± %(error)d more votes") % {"n": found["n"], "error": found["error"]}
+    return _("%(n)d (%(low)d to %(high)d) more votes") % {name: found[name] for name in ("n", "low", "high")}
+
+
+def forecast_remark() -> str:
+    """Said once, beside all forecasts."""
+    # xgettext:no-python-format
+    return _(
+        "In brackets: the middle 80 % of what may come. It holds if raters and scenarios grow in number with the "
+        "votes; more votes of the same few separate later."
+    )
 
 
 def _sentence(board: Mapping[str, Any], known: list[Mapping[str, Any]]) -> str:

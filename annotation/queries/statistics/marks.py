@@ -1,14 +1,16 @@
 """Where in the dialogues the marks fall."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotation.models import Turn, TurnMark
-from annotation.queries.statistics.plots import Cell, Plot
+from annotation.queries.statistics.plots import Cell, Plot, judgments, share_words, sizes_heard
 from earshot.charts import Bars, draw_bars
+from earshot.estimation.estimates import wilson
 
 GOOD, BAD = TurnMark.Polarity.GOOD, TurnMark.Polarity.BAD
 PER = 100  # listenings: what counts are given out of
@@ -20,16 +22,15 @@ def marks_plots(payload: Mapping[str, Any]) -> list[Plot]:
     names = {each["key"]: each["name"] for each in payload["dimensions"]} | {"": _("no dimension named")}
     total = sum(marks["listenings"].values())
     dimensions, systems, roles = (_series(marks, name) for name in ("dimension", "system", "role"))
-    by_dimension = {name: _per_hundred(dimensions.get(key), total) for key, name in names.items()}
+    by_dimension = {name: Marked(dimensions.get(key), total) for key, name in names.items()}
     by_system = {
-        payload["systems"][system]: _per_hundred(systems.get(int(system)), n)
-        for system, n in marks["listenings"].items()
+        payload["systems"][system]: Marked(systems.get(int(system)), n) for system, n in marks["listenings"].items()
     }
-    by_role = {str(role.label): _per_hundred(roles.get(role.value), total) for role in Turn.Role}
+    by_role = {str(role.label): Marked(roles.get(role.value), total) for role in Turn.Role}
     return [
-        _plot("marks-dimensions", _("By dimension"), _kept(by_dimension), marks),
-        _plot("marks-systems", _("By system"), _kept(by_system), marks),
-        _plot("marks-roles", _("By whose turn it is"), _kept(by_role), marks),
+        _plot("marks-dimensions", _("By dimension"), by_dimension, payload),
+        _plot("marks-systems", _("By system"), by_system, payload),
+        _plot("marks-roles", _("By whose turn it is"), by_role, payload),
     ]
 
 
@@ -47,18 +48,27 @@ def _series(marks: Mapping[str, Any], name: str) -> dict[str | int, Sides]:
     return found
 
 
-def _per_hundred(sides: Sides | None, n: int) -> Sides:
-    good, bad = sides or ([], [])
-    return [count * PER / max(n, 1) for count in good], [count * PER / max(n, 1) for count in bad]
+@dataclass(frozen=True)
+class Marked:
+    """The marks on one dimension, system or role, and how often it was listened to."""
+
+    counts: Sides | None
+    listenings: int
+
+    @property
+    def bad(self) -> list[float]:
+        return self.counts[1] if self.counts else []
+
+    def bars(self, label: str) -> Bars:
+        good, bad = self.counts or ([], [])
+        up, down = ([count * PER / max(self.listenings, 1) for count in side] for side in (good, bad))
+        return Bars(label, up, down)
 
 
-def _kept(series: Mapping[str, Sides]) -> dict[str, Sides]:
-    return {name: each for name, each in series.items() if any(each[0]) or any(each[1])}
-
-
-def _plot(name: str, title: str, series: Mapping[str, Sides], marks: Mapping[str, Any]) -> Plot:
-    bars = [Bars(label, good, bad) for label, (good, bad) in series.items()]
-    sentence = _sentence(bars, marks)
+def _plot(name: str, title: str, series: Mapping[str, Marked], payload: Mapping[str, Any]) -> Plot:
+    marks = payload["marks"]
+    bars = [each.bars(label) for label, each in series.items() if each.counts]
+    sentence = _sentence(series, payload)
     drawn = bars[:MOST_SYSTEMS]
 
     def draw(width: float) -> str:
@@ -86,17 +96,63 @@ def _table(bars: Sequence[Bars], step: int) -> list[Sequence[Cell]]:
     ]
 
 
-def _sentence(bars: Sequence[Bars], marks: Mapping[str, Any]) -> str:
-    if not bars:
+def _sentence(series: Mapping[str, Marked], payload: Mapping[str, Any]) -> str:
+    """How many marks there are, and where more bad ones fall than chance would put there, by Wilson's interval."""
+    n = payload["marks"]["n"]
+    if not n:
         return _("Nobody has marked a turn yet.")
-    n = ngettext("%(n)d mark", "%(n)d marks", marks["n"]) % {"n": marks["n"]}
-    worst = max(bars, key=lambda bar: sum(bar.down))
-    if not sum(worst.down):
-        return _("%(marks)s, none of them bad.") % {"marks": n}
-    place = max(range(len(worst.down)), key=lambda index: worst.down[index])
-    third = (_("beginning"), _("middle"), _("end"))[min(3 * place // len(worst.down), 2)]
-    return _("%(marks)s. Most bad ones are on %(what)s, above all in the %(third)s third of the dialogue.") % {
-        "marks": n,
-        "what": worst.label,
-        "third": third,
+    size = payload["n"]
+    words = _("%(marks)s on %(size)s.") % {
+        "marks": ngettext("%(n)d mark", "%(n)d marks", n) % {"n": n},
+        "size": sizes_heard(judgments(size["judgments"]), size["raters"], size["scenarios"]),
+    }
+    n_bad = round(sum(sum(each.bad) for each in series.values()))
+    if not n_bad:
+        return words + " " + _("None of them is bad.")
+    worst = _stands_out(series, n_bad)
+    kept = [series[worst]] if worst else list(series.values())
+    return f"{words} {_worst_words(series, worst, n_bad)} {_third_words(kept)}"
+
+
+def _stands_out(series: Mapping[str, Marked], n_bad: int) -> str | None:
+    """What has surely more of the bad marks than of the listenings; None where that cannot be said of any."""
+    n_listened = sum(each.listenings for each in series.values())
+    excess = {
+        name: share.low - each.listenings / n_listened
+        for name, each in series.items()
+        if (share := wilson(round(sum(each.bad)), n_bad)).low is not None and n_listened
+    }
+    name = max(excess, key=lambda each: excess[each], default=None)
+    return name if name is not None and excess[name] > 0 else None
+
+
+def _worst_words(series: Mapping[str, Marked], worst: str | None, n_bad: int) -> str:
+    if worst is None:
+        return ngettext(
+            "%(n)d is bad; where more of them fall than elsewhere cannot be said yet.",
+            "%(n)d are bad; where more of them fall than elsewhere cannot be said yet.",
+            n_bad,
+        ) % {"n": n_bad}
+    k = round(sum(series[worst].bad))
+    return _("%(what)s has more bad ones than the others: %(k)d of %(n)d, a share of %(share)s.") % {
+        **{"what": worst, "k": k, "n": n_bad},
+        "share": share_words(k, n_bad),
+    }
+
+
+def _third_words(kept: Sequence[Marked]) -> str:
+    """The third of the dialogue with more of these bad marks than of its time; nothing where that cannot be said."""
+    bins = [sum(column) for column in zip(*(each.bad for each in kept if each.bad), strict=True)]
+    n_bad, parts = round(sum(bins)), [0.0, 0.0, 0.0]
+    sizes = [0, 0, 0]
+    for place, count in enumerate(bins):
+        parts[3 * place // len(bins)] += count
+        sizes[3 * place // len(bins)] += 1
+    third = max(range(3), key=lambda index: parts[index])
+    if not wilson(round(parts[third]), n_bad).is_above(sizes[third] / len(bins)):
+        return _("No third of the dialogue has clearly more of them.")
+    return _("More than elsewhere fall in the %(third)s of the dialogue: %(k)d of %(n)d, a share of %(share)s.") % {
+        "third": (_("first third"), _("middle third"), _("last third"))[third],
+        **{"k": round(parts[third]), "n": n_bad},
+        "share": share_words(round(parts[third]), n_bad),
     }

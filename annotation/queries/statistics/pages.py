@@ -16,7 +16,7 @@ from annotation.queries.statistics.agreement import (
     self_agreement_facts,
 )
 from annotation.queries.statistics.alarms import alarms_of
-from annotation.queries.statistics.forecast import forecast_plot
+from annotation.queries.statistics.forecast import forecast_plot, forecast_remark
 from annotation.queries.statistics.marks import marks_plots
 from annotation.queries.statistics.plots import Plot
 from annotation.queries.statistics.ranking import (
@@ -24,12 +24,13 @@ from annotation.queries.statistics.ranking import (
     cmos_plot,
     coefficients_plot,
     davidson_plot,
+    not_scored_words,
     side_sentence,
     style_notes,
     style_plot,
-    wins_plot,
 )
 from annotation.queries.statistics.raters import cards_of, reliability_plot
+from annotation.queries.statistics.wins import wins_plot, wins_remark
 
 SECTIONS: dict[str, Promise] = {
     "ranking": gettext_lazy("Ranking"),
@@ -42,6 +43,7 @@ SECTIONS: dict[str, Promise] = {
     "alarms": gettext_lazy("Alarms"),
 }
 BY_DIMENSION = {"ranking", "style", "wins", "forecast"}  # sections with a choice of dimension
+WHOLE = {"alarms"}  # sections that are about all judgments and offer no stratum
 FEW_SYSTEMS = 12  # up to here a page shows all dimensions at once
 STRATUM_KINDS = {
     "language": gettext_lazy("language"),
@@ -80,6 +82,8 @@ def view_of(payload: Mapping[str, Any], section: str, *, stratum: str, dimension
         dimension = ""
     elif dimension not in known:
         dimension = "" if shows_all or not dimensions else dimensions[-1][0]
+    if section in WHOLE:
+        return View(section, "", dimension, dimensions, shows_all, [])
     strata = [
         (each["key"], f"{STRATUM_KINDS[each['kind']]}: {each['name']} ({each['n_judgments']})")
         for each in payload.get("strata", [])
@@ -116,7 +120,11 @@ def _chosen(payload: Mapping[str, Any], view: View) -> list[Mapping[str, Any]]:
 def facts_of(study: Study, payload: Mapping[str, Any], view: View) -> dict[str, Any]:
     """What a section says beside its plots."""
     if view.section == "ranking":
-        return {"sides": [(board["name"], side_sentence(board)) for board in _chosen(payload, view)]}
+        boards = _chosen(payload, view)
+        return {
+            "sides": [(board["name"], words) for board in boards if (words := side_sentence(board))],
+            "not_scored": [(board["name"], words) for board in boards if (words := not_scored_words(board))],
+        }
     if view.section == "style":
         return {"notes": [(board["name"], style_notes(board)) for board in _chosen(payload, view)]}
     if view.section == "agreement":
@@ -125,6 +133,8 @@ def facts_of(study: Study, payload: Mapping[str, Any], view: View) -> dict[str, 
             "halo": halo_facts(payload),
             "halo_sentence": halo_sentence(payload),
         }
+    if remark := {"wins": wins_remark, "forecast": forecast_remark}.get(view.section):
+        return {"remark": remark()}
     if view.section == "raters":
         return {"cards": cards_of(payload)}
     if view.section == "alarms":

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from annotation.queries.sheets import as_cell
 from earshot.charts import Interval, draw_intervals
 from earshot.charts.svg import number
+from earshot.estimation.estimates import wilson
 
 WIDE, NARROW, FILE = 600.0, 340.0, 800.0  # pixels; a page shows the one of the first two that fits
 Cell = str | int | float | None
@@ -126,8 +127,32 @@ def sizes(n_votes: int, n_raters: int, n_pairs: int) -> str:
     }
 
 
-def interval_words(value: float, low: float | None, high: float | None, digits: int = 2) -> str:
-    """0.41 [0.33, 0.49]; without an interval it says so."""
-    if low is None or high is None:
-        return _("%(value)s (no interval yet)") % {"value": number(value, digits)}
+def sizes_heard(counted: str, n_raters: int, n_scenarios: int) -> str:
+    """204 votes of 12 raters in 34 scenarios. Args: counted: such as "204 votes"."""
+    return _("%(counted)s of %(raters)s in %(scenarios)s") % {
+        "counted": counted,
+        "raters": ngettext("%(n)d rater", "%(n)d raters", n_raters) % {"n": n_raters},
+        "scenarios": ngettext("%(n)d scenario", "%(n)d scenarios", n_scenarios) % {"n": n_scenarios},
+    }
+
+
+def judgments(n: int) -> str:
+    return ngettext("%(n)d judgment", "%(n)d judgments", n) % {"n": n}
+
+
+def with_interval(value: Cell, low: Cell, high: Cell) -> tuple[Cell, Cell, Cell]:
+    """An estimate is never shown without its interval: three empty cells where that is missing."""
+    return (None, None, None) if low is None or high is None else (value, low, high)
+
+
+def share_words(part: int, whole: int) -> str:
+    """A share with Wilson's interval. Args: whole: above 0."""
+    found = wilson(part, whole)
+    if found.value is None or found.low is None or found.high is None:
+        raise ValueError(f"There is no share of {whole}. Ask for one of 1 or more.")
+    return interval_words(found.value, found.low, found.high)
+
+
+def interval_words(value: float, low: float, high: float, digits: int = 2) -> str:
+    """0.41 [0.33, 0.49]"""
     return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"

@@ -1,15 +1,23 @@
-"""Boards, plain and style-controlled, and who was preferred to whom."""
+"""Boards, plain and style-controlled."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy
 
-from annotation.queries.statistics.plots import Cell, Plot, interval_plot, interval_words, intervals, sizes, votes
+from annotation.models import Score
+from annotation.queries.statistics.plots import (
+    Plot,
+    interval_plot,
+    interval_words,
+    intervals,
+    sizes,
+    votes,
+    with_interval,
+)
 from annotation.queries.statistics.reasons import cannot_say
-from earshot.charts import Interval, draw_matrix
-from earshot.charts.matrix import MOST_WRITTEN
+from earshot.charts import Interval
 
 Board = Mapping[str, Any]  # one dimension of a payload
 # xgettext:no-python-format
@@ -48,12 +56,19 @@ def board_plot(board: Board, most: int | None = None) -> Plot:
         *(_("system"), _("rank"), _("best rank"), _("worst rank")),
         *(_("strength"), _("95 % low"), _("95 % high"), "CMOS", _("CMOS low"), _("CMOS high"), _("votes")),
     ]
-    names = ("system", "rank", "rank_low", "rank_high", "strength", "low", "high", "cmos", "cmos_low", "cmos_high")
     rows = board["rows"][:most]
     sentence = board_sentence(board)
     if len(rows) < len(board["rows"]):
         sentence += " " + _("Shown: the first %(most)d of %(n)d.") % {"most": len(rows), "n": len(board["rows"])}
-    table = [[row[name] for name in (*names, "n_votes")] for row in rows]
+    table = [
+        [
+            *(row[name] for name in ("system", "rank", "rank_low", "rank_high")),
+            *with_interval(row["strength"], row["low"], row["high"]),
+            *with_interval(row["cmos"], row["cmos_low"], row["cmos_high"]),
+            row["n_votes"],
+        ]
+        for row in rows
+    ]
     return interval_plot(
         f"ranking-{board['key']}",
         board["name"],
@@ -106,10 +121,11 @@ def cmos_plot(board: Board) -> Plot:
 
 def davidson_plot(board: Board) -> Plot:
     found = board["davidson"]
-    same = [row["system"] for row in found["rows"]] == [row["system"] for row in board["rows"]]
-    sentence = (
-        _("Win, tie and loss alone give the same order.") if same else _("Win, tie and loss alone give another order.")
-    )
+    sentence = {
+        "same": _("Win, tie and loss alone give the same order."),
+        "open": _("Win, tie and loss alone give another order, within what the intervals leave open."),
+        "other": _("Win, tie and loss alone give another order."),
+    }[compare_orders(found["rows"], board["rows"])]
     if found["tie_parameter"] is not None:
         sentence += " " + _("Its tie parameter ν is %(value).2f; strengths are on its own scale.") % {
             "value": found["tie_parameter"]
@@ -149,16 +165,37 @@ def style_sentence(board: Board) -> str:
     style = board["style"]
     if style["reason"]:
         return cannot_say(style["reason"])
+    if not style["coefficients"] and set(style["left_out"].values()) - {"alike"}:
+        return _("Nothing could be held equal, so the controlled board is the raw one.")
     if not style["coefficients"]:
         return _("Nothing in the sound tells the sides of a pair apart, so the controlled board is the raw one.")
     held = ", ".join(str(COVARIATES[each["name"]]) for each in style["coefficients"])
-    orders = [[row["system"] for row in style[name]] for name in ("rows", "raw")]
-    moved = _("the order stays") if orders[0] == orders[1] else _("the order changes")
+    moved = {
+        "same": _("the order stays"),
+        "open": _("the order of the estimates changes, within what the intervals leave open"),
+        "other": _("the order changes"),
+    }[compare_orders(style["rows"], style["raw"])]
     return _("With %(held)s held equal, %(moved)s (%(votes)s).") % {
         "held": held,
         "moved": moved,
         "votes": votes(style["n_votes"]),
     }
+
+
+def compare_orders(one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -> str:
+    """Whether two boards order the systems alike.
+
+    Returns: "same"; "other" where two systems stand clear of each other on both boards, one way here and the other way
+        there; "open" where only estimates change places.
+    """
+    if [row["system"] for row in one] == [row["system"] for row in other]:
+        return "same"
+    return "other" if _stands_clear(one) & {(below, above) for above, below in _stands_clear(other)} else "open"
+
+
+def _stands_clear(rows: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    known = [row for row in rows if row["low"] is not None]
+    return {(one["system"], other["system"]) for one in known for other in known if one["low"] > other["high"]}
 
 
 def style_notes(board: Board) -> list[str]:
@@ -202,73 +239,19 @@ def coefficients_plot(board: Board) -> Plot:
     )
 
 
-def wins_plot(board: Board) -> Plot:
-    """Shares of decided votes, in the order of the ranking; the CSV has every cell's counts."""
-    found = board["wins"]
-    place = {name: index for index, name in enumerate(found["systems"])}
-    order = [row["system"] for row in board["rows"]]
-    picked = [place[name] for name in order]
-    wins = [[found["wins"][row][column] for column in picked] for row in picked]
-    ties = [[found["ties"][row][column] for column in picked] for row in picked]
-    shares = [
-        [_share(wins[row][column], wins[column][row]) if row != column else None for column in range(len(order))]
-        for row in range(len(order))
-    ]
-    sentence = _wins_sentence(order, shares) if order else cannot_say(board["reason"])
-    return Plot(
-        f"wins-{board['key']}",
-        board["name"],
-        sentence,
-        heading=[_("system"), _("against"), _("won"), _("lost"), _("tied"), _("share won")],
-        rows=_cells(order, wins, ties) if len(order) <= MOST_WRITTEN else _sums(order, wins, ties),
-        all_rows=_cells(order, wins, ties),
-        draw=_matrix(order, shares, f"{board['name']}. {sentence}") if order else None,
-        scrolls=True,
-    )
-
-
-def _matrix(names: Sequence[str], shares: Any, title: str) -> Callable[[float], str]:
-    # xgettext:no-python-format
-    label = pgettext("win matrix", "against: % of decided votes that the row's system won")
-    return lambda width: draw_matrix(names, shares, title=title, column_label=label)
-
-
-def _share(won: int, lost: int) -> float | None:
-    return won / (won + lost) if won + lost else None
-
-
-def _cells(names: Sequence[str], wins: Any, ties: Any) -> list[list[Cell]]:
-    return [
-        [one, other, wins[i][j], wins[j][i], ties[i][j], _share(wins[i][j], wins[j][i])]
-        for i, one in enumerate(names)
-        for j, other in enumerate(names)
-        if i != j and wins[i][j] + wins[j][i] + ties[i][j]
-    ]
-
-
-def _sums(names: Sequence[str], wins: Any, ties: Any) -> list[list[Cell]]:
-    """Each system against all others together: for the page, where the cells are too many."""
-    rows: list[list[Cell]] = []
-    for i, name in enumerate(names):
-        won, lost = sum(wins[i]), sum(row[i] for row in wins)
-        rows.append([name, _("all others"), won, lost, sum(ties[i]), _share(won, lost)])
-    return rows
-
-
-def _wins_sentence(names: Sequence[str], shares: Sequence[Sequence[float | None]]) -> str:
-    ahead = [
-        name
-        for name, row in zip(names, shares, strict=True)
-        if (known := [share for share in row if share is not None]) and all(share > 0.5 for share in known)
-    ]
-    if ahead:
-        return _("%(system)s won most of its decided votes against every system that it met.") % {"system": ahead[0]}
-    return _("No system won most of its decided votes against every system that it met.")
+def not_scored_words(board: Board) -> str:
+    """How often a dimension was answered without a number: such answers are on no board."""
+    counts = board["not_scored"]
+    if not any(counts.values()):
+        return ""
+    return ", ".join(f"{kind.label} {counts[kind.value]}" for kind in Score.Kind if counts.get(kind.value))
 
 
 def side_sentence(board: Board) -> str:
     side = board["side_intercept"]
     if side is None:
         return ""
+    if side["low"] is None or side["high"] is None:
+        return cannot_say(board["reason"])
     words = interval_words(side["value"], side["low"], side["high"])
     return _("Being on the left is worth %(value)s logits.") % {"value": words}

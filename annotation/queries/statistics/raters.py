@@ -43,10 +43,12 @@ class Card:
 
 def cards_of(payload: Mapping[str, Any]) -> list[Card]:
     people = User.objects.in_bulk([row["rater"] for row in payload["raters"]])
-    return [_card(row, people[row["rater"]]) for row in payload["raters"] if row["rater"] in people]
+    names = {pk: str(person) for pk, person in people.items()}
+    return [_card(row, people[row["rater"]], names) for row in payload["raters"] if row["rater"] in people]
 
 
-def _card(row: Mapping[str, Any], person: User) -> Card:
+def _card(row: Mapping[str, Any], person: User, names: Mapping[int, str]) -> Card:
+    """Args: names: of all raters, by primary key."""
     found = row["card"]
     return Card(
         rater=row["rater"],
@@ -59,7 +61,7 @@ def _card(row: Mapping[str, Any], person: User) -> Card:
         seconds=None if person.is_simulated else row["seconds"],
         left=f"{row['n_left']} / {row['n_decided']}",
         figures=_figures(found) if found else [],
-        reasons=[_reason(each) for each in found["reasons"]] if found else [],
+        reasons=[_reason(each, found["copies_with"], names) for each in found["reasons"]] if found else [],
         advises_exclusion=bool(found and found["recommends_exclusion"]),
         checks=_checks(found["checks"]) if found else "—",
     )
@@ -80,8 +82,10 @@ def _figures(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(label, estimate_words(card[name])) for name, label in words.items() if card[name] is not None]
 
 
-def _reason(reason: Mapping[str, Any]) -> str:
+def _reason(reason: Mapping[str, Any], copies_with: Sequence[int], names: Mapping[int, str]) -> str:
     words = str(REASONS[reason["code"]])
+    if reason["code"] == "copying":
+        return f"{words}: {', '.join(names.get(pk, '?') for pk in copies_with)}"
     return f"{words}: {estimate_words(reason['figure'])}" if reason["figure"] else words
 
 

@@ -29,6 +29,8 @@ REASONS = (
     gettext_noop("no two votes on one pair differ in two dimensions"),
     gettext_noop("from %(a)s raters; an interval needs %(b)s or more"),
     gettext_noop("no judgment has answers in two dimensions"),
+    gettext_noop("no votes on pairs that others judged too"),
+    gettext_noop("all parts of the votes give the same figure, so nothing tells how far it may be off"),
     gettext_noop("fewer than %(a)s judgments on pairs that others judged too"),
     gettext_noop("not foreseeable: no votes go to these two at present"),
     gettext_noop("not foreseeable: the difference is within the noise"),

@@ -12,6 +12,7 @@ from annotation.services.leases.lending import next_lease, reserve_ahead, take
 from annotation.services.leases.life import (
     check_belongs,
     check_may_judge,
+    duration_of,
     expire_if_overdue,
     expire_overdue,
     open_lease,
@@ -25,6 +26,7 @@ from annotation.services.leases.life import (
 __all__ = [
     "check_belongs",
     "check_may_judge",
+    "duration_of",
     "expire_if_overdue",
     "expire_overdue",
     "next_lease",

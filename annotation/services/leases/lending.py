@@ -8,7 +8,13 @@ from django.db import IntegrityError, transaction
 from annotation.models import Lease, Pair, Study
 from annotation.queries.lending import Before, Shown, held_now, lent_before, pair_with_dialogues, shown_before
 from annotation.services.checks import sides_of_repeat
-from annotation.services.leases.life import check_may_judge, expire_if_overdue, expire_overdue, release_reserved
+from annotation.services.leases.life import (
+    check_may_judge,
+    duration_of,
+    expire_if_overdue,
+    expire_overdue,
+    release_reserved,
+)
 from annotation.services.qualification import standing
 from annotation.services.queue import choosing, interleaving, limits, sides
 from annotation.services.queue.choosing import Choice
@@ -142,7 +148,7 @@ def _lend(
         created_at=at,
         expires_at=at,
     )
-    lease.expires_at = at + lease.duration()
+    lease.expires_at = at + duration_of(lease)
     lease.save(force_insert=True)
     return lease
 
@@ -152,7 +158,7 @@ def _reserve_again(lease: int, pair: Pair, annotator: User, *, probability: floa
     expired.pair, expired.annotator = pair, annotator
     same = Lease.objects.filter(pk=lease, state=State.EXPIRED)
     again = {"state": State.RESERVED, "selection_probability": probability, "created_at": at}
-    again["expires_at"] = at + expired.duration()
+    again["expires_at"] = at + duration_of(expired)
     if not same.update(**again):
         raise IntegrityError("The expired lease was revived in another tab.")
     for name, value in again.items():

@@ -1,6 +1,7 @@
 """How a lease lives on, ends, and comes back. Every change of state is one conditional UPDATE, seats included."""
 
-from datetime import datetime
+import math
+from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -11,6 +12,7 @@ from annotation.models import Judgment, Lease, Study
 from annotation.queries.lending import Belonging, belonging_of, held_now
 from annotation.queries.wording import title_for_reader
 from annotation.services.queue import agreeing, limits
+from annotation.services.renditions import seconds_played
 from earshot.accounts.models import User
 
 State = Lease.State
@@ -51,6 +53,16 @@ def check_belongs(annotator: User, study: Study) -> Belonging:
     return belonging
 
 
+def duration_of(lease: Lease) -> timedelta:
+    """How long it lasts from its last sign of life, in whole seconds.
+
+    From nothing but what the page shows: a length that was not the one played would tell a check.
+    """
+    study = lease.pair.study
+    wanted = max(seconds_played(lease.pair) * study.lease_factor, study.lease_minimum_seconds)
+    return timedelta(seconds=math.ceil(wanted))
+
+
 def open_lease(lease: Lease, *, at: datetime) -> Lease:
     """The page opens: reserved → live; an expired one is revived if a seat is free; any other state stays as it is."""
     expire_if_overdue(lease, at=at)
@@ -63,7 +75,7 @@ def open_lease(lease: Lease, *, at: datetime) -> Lease:
 
 def _make_live(lease: Lease, *, at: datetime) -> bool:
     """The lease as the database has it, live if it was still in the state it was known in."""
-    live = {"state": State.LIVE, "opened_at": lease.opened_at or at, "expires_at": at + lease.duration()}
+    live = {"state": State.LIVE, "opened_at": lease.opened_at or at, "expires_at": at + duration_of(lease)}
     if not Lease.objects.filter(pk=lease.pk, state=lease.state).update(**live):
         lease.refresh_from_db(fields=["state", "opened_at", "expires_at", "submitted_at"])
         return False
@@ -94,7 +106,7 @@ def _is_lent_to(lease: Lease) -> bool:
 def renew(lease: Lease, *, at: datetime) -> bool:
     """A sign of life: a live lease lasts on. False if it is not live any more."""
     live = Lease.objects.filter(pk=lease.pk, state=State.LIVE, expires_at__gt=at)
-    return live.update(expires_at=at + lease.duration()) == 1
+    return live.update(expires_at=at + duration_of(lease)) == 1
 
 
 def expire_overdue(*, at: datetime, study: Study | None = None) -> int:
@@ -183,6 +195,6 @@ def undo(lease: Lease, *, at: datetime) -> None:
         check_belongs(lease.annotator, lease.pair.study)
     with transaction.atomic():
         submitted = Lease.objects.filter(pk=lease.pk, state=State.SUBMITTED)
-        if submitted.update(state=State.LIVE, submitted_at=None, expires_at=at + lease.duration()):
+        if submitted.update(state=State.LIVE, submitted_at=None, expires_at=at + duration_of(lease)):
             Judgment.objects.filter(lease=lease).update(submitted_at=None, updated_at=at)
     agreeing.after_undo(lease.pair)

@@ -7,6 +7,7 @@ from django.db import transaction
 from annotation.models import Consent, Study
 from annotation.services import leases
 from annotation.services.qualification.consent_text import text_for_reader, version_of
+from annotation.services.queue import posterior
 from annotation.services.queue.seats import recount_seats
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
@@ -23,6 +24,7 @@ def give_consent(user: User, study: Study, *, at: datetime) -> Consent:
     )
     if is_new:  # whoever withdrew before has votes that count again
         recount_seats(study, of_rater=user.pk)
+        posterior.follow_change(study)
     return consent
 
 
@@ -37,5 +39,6 @@ def withdraw_consent(user: User, study: Study, *, at: datetime) -> bool:
         return False
     leases.release_all(user, study)
     recount_seats(study, of_rater=user.pk)
+    posterior.follow_change(study)
     record_action(user, "study.consent_withdrawn", study)
     return True

@@ -2,7 +2,8 @@
 
 Two ways to the same end. Up to LISTED open pairs are listed, so every probability is exact. Of more, two systems are
 drawn first, from a table that a job keeps fresh, and then one of their pairs, listed: what is stored is the chance of
-the systems in the table times one over the number of their pairs that were open at that moment.
+the systems in the table, among those that have a pair for this rater, times one over the number of their pairs that
+were open at that moment.
 """
 
 import random
@@ -16,13 +17,12 @@ from django.db.models import Count
 from numpy.typing import NDArray
 
 from annotation.models import Pair, Study
-from annotation.queries.lending import OpenPair, open_pairs
+from annotation.queries.lending import OpenPair, open_pairs, settled_pairs
 from annotation.services.queue import posterior
 from earshot.accounts.models import User
 
 LISTED = 1000  # pairs; listing so many takes a millisecond
 TABLE_SECONDS = 120  # how old a table may be before a request makes it anew; the job does so every 20 s
-DRAWS = 20  # of two systems in a row that have nothing for this rater; then everything is listed
 
 
 @dataclass(frozen=True)
@@ -33,24 +33,27 @@ class Choice:
 
 @dataclass(frozen=True)
 class Table:
-    """Which systems can be drawn, "12:57 12:58 …", and the running sum of their chances, which ends at 1."""
+    """Which systems can be drawn, "12:57 12:58 …", each with its chance (they sum to 1) and its number of pairs."""
 
-    systems: str  # one string, and an array: a cache hands over tuples of 5,000 entries slowly
-    running: NDArray[np.float64]
-    n_open: int
+    systems: str  # one string, and arrays: a cache hands over tuples of 5,000 entries slowly
+    chances: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+    @property
+    def n_open(self) -> int:
+        return int(self.counts.sum())
 
 
 def choose_pair(annotator: User, study: Study, *, last_scenario: int | None) -> Choice | None:
     """A pair open to the annotator, of another scenario than the last unless nothing else is open; None if none is."""
     table = cache.get(_key(study))
-    if table is not None and table.n_open > LISTED:
-        choice = _draw(table, annotator, study, last_scenario)
-        if choice is not None:
-            return choice
-    rows = open_pairs(annotator, study, most=LISTED + 1)
-    if len(rows) > LISTED and table is None:
-        return _draw(keep_table(study), annotator, study, last_scenario) or _pick(rows, study, last_scenario)
-    return _pick(rows, study, last_scenario)
+    if table is None or table.n_open <= LISTED:
+        rows = open_pairs(annotator, study, most=LISTED + 1)
+        if len(rows) <= LISTED:
+            return _pick(rows, study, last_scenario)
+        table = keep_table(study)
+    drawn = _draw(table, annotator, study, last_scenario)
+    return drawn or _pick(open_pairs(annotator, study), study, last_scenario)  # all: a part would never come otherwise
 
 
 def _pick(rows: Sequence[OpenPair], study: Study, last_scenario: int | None) -> Choice | None:
@@ -70,21 +73,25 @@ def _pick(rows: Sequence[OpenPair], study: Study, last_scenario: int | None) -> 
 
 # --- More pairs than can be listed ------------------------------------------------------------------------------------
 def _draw(table: Table, annotator: User, study: Study, last_scenario: int | None) -> Choice | None:
-    """Two systems by the table, then one of their pairs. Systems without one are set aside, and the others' chances
-    grow by as much; None after DRAWS of those."""
-    names, set_aside = table.systems.split(), dict[str, float]()
-    for _attempt in range(DRAWS):
-        place = min(int(np.searchsorted(table.running, random.random(), side="right")), len(names) - 1)
-        systems = names[place]
-        if systems in set_aside:
-            continue
-        chance = float(table.running[place] - (table.running[place - 1] if place else 0.0))
-        pairs = open_pairs(annotator, study, systems=systems, most=LISTED)
-        rows = [row for row in pairs if row.scenario != last_scenario]
-        if rows:
-            return Choice(random.choice(rows).pk, chance / (1 - sum(set_aside.values())) / len(rows))
-        set_aside[systems] = chance
-    return None
+    """Two systems by the table, then one of their pairs, all of which are listed.
+
+    Systems that have nothing for this rater are left out before, and the chances of the others grow by as much: found
+    out by drawing them, each pair would be stored with a smaller chance than it had. None where the table was wrong,
+    as the last pair of the two went since it was made.
+    """
+    names, chances = table.systems.split(), table.chances.copy()
+    settled = settled_pairs(annotator, study, scenario=last_scenario)
+    if settled:
+        place_of = {systems: place for place, systems in enumerate(names)}
+        for place, n_settled in ((place_of.get(systems), count) for systems, count in settled.items()):
+            if place is not None and n_settled >= table.counts[place]:
+                chances[place] = 0.0
+    running = np.cumsum(chances)
+    if not running.size or running[-1] <= 0:
+        return None
+    place = min(int(np.searchsorted(running, random.random() * running[-1], side="right")), len(names) - 1)
+    rows = [row for row in open_pairs(annotator, study, systems=names[place]) if row.scenario != last_scenario]
+    return Choice(random.choice(rows).pk, float(chances[place] / running[-1]) / len(rows)) if rows else None
 
 
 def keep_table(study: Study) -> Table:
@@ -95,7 +102,9 @@ def keep_table(study: Study) -> Table:
         chances = posterior.chances(study, counts)
     else:
         chances = {systems: count / sum(counts.values()) for systems, count in counts.items()}
-    table = Table(" ".join(chances), np.cumsum(list(chances.values())), sum(counts.values()))
+    table = Table(
+        " ".join(chances), np.array(list(chances.values()), float), np.array([counts[key] for key in chances])
+    )
     cache.set(_key(study), table, TABLE_SECONDS)
     return table
 

@@ -1,10 +1,11 @@
 """What the votes say so far of the systems, as adaptive lending needs it: kept, and made anew now and then."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from django.core.cache import cache
+from django.db import transaction
 from django.db.models import Count
 
 from annotation.models import Lease, Pair, Score, Study
@@ -25,6 +26,7 @@ class Belief:
     posterior: Posterior
     preferences: Preferences
     n_judgments: int
+    is_stale: bool = False  # who counts has changed since
 
 
 def chances(study: Study, n_open: Mapping[str, int]) -> dict[str, float]:
@@ -74,9 +76,22 @@ def keep_fresh(study: Study) -> None:
         renew(study, belief)
 
 
+def follow_change(study: Study) -> None:
+    """Who counts has changed: after the commit it is made anew by the next request, of a large study by the job."""
+    transaction.on_commit(lambda: _disbelieve(study))
+
+
+def _disbelieve(study: Study) -> None:
+    belief: Belief | None = cache.get(_key(study))
+    if belief is not None and belief.n_judgments > MOST_IN_A_REQUEST:
+        cache.set(_key(study), replace(belief, is_stale=True), None)
+    else:
+        cache.delete(_key(study))
+
+
 def is_outdated(belief: Belief, study: Study) -> bool:
     since = _submitted(study) - belief.n_judgments
-    return since < 0 or since >= max(FRESH_LEAST, FRESH_SHARE * belief.n_judgments)
+    return belief.is_stale or since < 0 or since >= max(FRESH_LEAST, FRESH_SHARE * belief.n_judgments)
 
 
 def renew(study: Study, before: Belief | None) -> Belief:

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from annotation.queries.counting import raters_left_out
 from annotation.services.boards import dimension_board, systems_of
 from annotation.services.statistics.agreeing import agreement_payload
 from annotation.services.statistics.marks import marks_payload
 from annotation.services.statistics.material import Material
 from annotation.services.statistics.ranking import davidson_payload, differences_payload, style_payload
 from annotation.services.statistics.raters import raters_payload
-from annotation.services.statistics.reading import StudyVotes
+from annotation.services.statistics.reading import NOT_SCORED, StudyVotes
 from annotation.services.statistics.strata import ALL, Stratum
 from earshot import estimation
 
@@ -32,9 +31,10 @@ def payload_of(material: Material, stratum: str = ALL) -> dict[str, Any]:
         "systems": {str(pk): material.names[pk] for pk in _systems(votes)},
         **raters_payload(material, votes, judged),
         "left_out": material.left_out,
+        "n_by_people": material.n_by_people,
         "unknown": material.unknown,
         "excluded": sorted(material.excluded),
-        "raters_left_out": sorted(raters_left_out(material.study)),
+        "raters_left_out": sorted(material.raters_left_out),
         "n_unmeasured": material.sounds.n_unmeasured,
     }
     plain: dict[str, Any] = as_json(payload)
@@ -72,6 +72,7 @@ def _dimension(material: Material, votes: StudyVotes, place: int) -> dict[str, A
     wins = estimation.win_matrix(columns.system_a, columns.system_b, columns.value, systems=systems)
     return {
         **asdict(board),
+        "not_scored": {kind.value: votes.n_of(place, kind) for kind in NOT_SCORED},
         "wins": {
             "systems": [str(system) for system in wins.systems],
             "wins": wins.wins.tolist(),

@@ -24,7 +24,7 @@ from earshot.jobs.models import Job
 from earshot.jobs.services import RunningJob
 
 KIND = "annotation.update_statistics"
-FORM = 1  # of the payload; raise it when its keys change
+FORM = 2  # of the payload; raise it when its keys change
 SMALL_SCORES = 20_000  # up to here a study is computed while somebody waits for its page
 ENOUGH_SHARE, ENOUGH_JUDGMENTS = 0.05, 25  # … new ones, the larger of the two, and a large study is computed anew
 MOST_NEW = 10_000  # counted; beyond it is "more than"
@@ -74,6 +74,14 @@ def current_statistics(study: Study, stratum: str = ALL, *, at: datetime) -> Stu
     return _keep(material, stratum, made_from=made_from, n_tried=n_tried, at=at, begun=begun)
 
 
+def is_on_its_way(study: Study, stratum: str) -> bool:
+    """Whether a stratum without numbers will have some: a job, which begins with all judgments, has not come to it."""
+    if is_small(study):
+        return False
+    whole = StudyStatistics.objects.filter(study=study, stratum=ALL).first()
+    return whole is None or any(each["key"] == stratum for each in whole.payload["strata"])
+
+
 def is_small(study: Study) -> bool:
     """Whether all its scores are few enough to be read while somebody waits."""
     most = SMALL_SCORES // max(study.dimensions.count(), 1)
@@ -106,9 +114,12 @@ def fingerprint(study: Study) -> str:
 def _keep(
     material: Material, stratum: str, *, made_from: str, n_tried: int, at: datetime, begun: float
 ) -> StudyStatistics:
-    """Args: n_tried: dialogues whose pitch a job tried to measure in vain."""
+    """Keep a stratum's numbers; those of all judgments may pause the study by its rule.
+
+    Args: n_tried: dialogues whose pitch a job tried to measure in vain.
+    """
     payload = payload_of(material, stratum) | {"n_tried": n_tried}
-    return StudyStatistics.objects.update_or_create(
+    kept = StudyStatistics.objects.update_or_create(
         study=material.study,
         stratum=stratum,
         defaults={
@@ -120,6 +131,9 @@ def _keep(
             "seconds": time.perf_counter() - begun,
         },
     )[0]
+    if stratum == ALL and payload["dimensions"]:
+        stop_if_enough(material.study, board_of(payload["dimensions"][-1]))
+    return kept
 
 
 def freshness_of(study: Study, kept: StudyStatistics | None) -> Freshness:
@@ -165,15 +179,18 @@ def is_due(freshness: Freshness, *, at: datetime) -> bool:
 def request_update(study: Study, *, by: User | None) -> Job:
     """Hand the study's statistics to a worker; the job that is already at it, if there is one."""
     job = job_at_work(study)
-    if job is not None:
-        return job
+    return job if job is not None else _enqueue(study, by=by)
+
+
+def _enqueue(study: Study, *, by: User | None) -> Job:
     return jobs.enqueue(KIND, {"study": study.pk}, title=f"Statistics of {study}", created_by=by)
 
 
 def follow_change(study: Study) -> None:
     """What counts has changed (somebody was excluded, or came back): the numbers on every page follow.
 
-    A small study's are computed again when they are next looked at, a large one's by a job at once.
+    A small study's are computed again when they are next looked at, a large one's by a job at once. A job that is at
+    work already asks for another one if it finds at its end that others are left out than when it began.
     """
     if is_small(study):
         StudyStatistics.objects.filter(study=study).update(made_from="")
@@ -200,7 +217,7 @@ def run_update(held: RunningJob, *, at: datetime) -> None:
     held.report(0.0, "Reading judgments")
     material = read_material(study)
     with held.stretch(0.1, 0.5):
-        n_measured = measure_missing_pitch(
+        n_measured, n_in_vain = measure_missing_pitch(
             material.voted_on, lambda done, total: held.report(done / total, f"Measuring pitch {done + 1} of {total}")
         )
     if n_measured:
@@ -209,10 +226,10 @@ def run_update(held: RunningJob, *, at: datetime) -> None:
     for number, stratum in enumerate(keys):
         held.report(0.5 + 0.5 * number / len(keys), f"Computing {stratum or 'all judgments'}")
         held.check()
-        kept = _keep(material, stratum, made_from=made_from, n_tried=material.sounds.n_unmeasured, at=at, begun=begun)
-        if stratum == ALL and kept.payload["dimensions"]:
-            stop_if_enough(study, board_of(kept.payload["dimensions"][-1]))
+        _keep(material, stratum, made_from=made_from, n_tried=n_in_vain, at=at, begun=begun)
     _forget_gone(study, keys, held)
+    if raters_left_out(study) != material.raters_left_out:  # who was excluded meanwhile found this job at work
+        _enqueue(study, by=None)
     held.result = {"judgments": int(material.counts.sum()), "strata": len(keys), "measured": n_measured}
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from annotation.services.statistics.checking import checks_by_rater, repeated_votes
+from annotation.services.statistics.checking import repeated_votes
 from annotation.services.statistics.material import Material
 from annotation.services.statistics.reading import StudyVotes
 from earshot.estimation.flags import RaterCard, flag_raters
@@ -20,9 +20,8 @@ def raters_payload(material: Material, votes: StudyVotes, judged: StudyVotes) ->
     """
     heard = material.heard
     of_stratum = np.isin(heard.judgment, votes.judgment)
-    checks = checks_by_rater(heard)
     repeats = repeated_votes(heard, material.counts, of_stratum)
-    report = flag_raters(judged_of(votes), dict(checks), repeats)
+    report = flag_raters(judged_of(votes), material.checks, repeats)
     cards = {int(str(card.rater)): card for card in report.cards}
     raters = np.unique(judged.rater).tolist()
     rows = [
@@ -45,7 +44,7 @@ def raters_payload(material: Material, votes: StudyVotes, judged: StudyVotes) ->
             name: getattr(report.self_agreement, name) for name in ("same_sign", "mean_difference", "correlation")
         },
         "usual_reliability": report.model.usual_reliability,
-        "n_checks": sum(len(each) for each in checks.values()),
+        "n_checks": sum(len(each) for each in material.checks.values()),
     }
 
 

@@ -90,8 +90,12 @@ class StudyVotes:
             row=row,
         )
 
+    def n_of(self, place: int, kind: Score.Kind) -> int:
+        """How often a dimension was answered with this kind, one of NOT_SCORED."""
+        return int((self.value[:, place] == NOT_SCORED[kind]).sum())
+
     def n_not_scored(self, place: int) -> int:
-        return int(np.isin(self.value[:, place], list(NOT_SCORED.values())).sum())
+        return sum(self.n_of(place, kind) for kind in NOT_SCORED)
 
 
 @dataclass(frozen=True)

@@ -85,21 +85,26 @@ def _of_turns(turns: list[tuple[Any, ...]], pitch: list[list[float] | None]) -> 
     ]
 
 
-def measure_missing_pitch(pairs: PairFacts, report: Report, *, most_seconds: float = PITCH_SECONDS) -> int:
-    """Measure and keep the pitch of dialogues that lack it, for so long at most. Returns: how many were done."""
+def measure_missing_pitch(pairs: PairFacts, report: Report, *, most_seconds: float = PITCH_SECONDS) -> tuple[int, int]:
+    """Measure and keep the pitch of dialogues that lack it, for so long at most.
+
+    Returns: how many were measured, and how many were tried in vain. The others' turn has not come yet.
+    """
     wanted = set(np.unique(np.concatenate([pairs.dialogue_a, pairs.dialogue_b])).tolist())
     rows = Dialogue.objects.filter(pitch__isnull=True).order_by("pk").values_list("pk", "master_sha256")
     missing = [(pk, sha256) for pk, sha256 in rows if pk in wanted]
-    begun, done = time.monotonic(), 0
+    begun, done, in_vain = time.monotonic(), 0, 0
     for pk, sha256 in missing:
         if time.monotonic() - begun > most_seconds:
             break
-        report(done, len(missing))
+        report(done + in_vain, len(missing))
         measured = _measure(pk, sha256)
-        if measured is not None:
+        if measured is None:
+            in_vain += 1
+        else:
             Dialogue.objects.filter(pk=pk).update(pitch=measured)
             done += 1
-    return done
+    return done, in_vain
 
 
 def _measure(pk: int, sha256: str) -> list[list[float] | None] | None:

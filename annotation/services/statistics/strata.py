@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotation.models import Membership, Scenario, Study
+from annotation.models import Membership, Scenario, Study, StudyStatistics
 from annotation.services.statistics.reading import Bools, Ints, StudyVotes
 
 MOST_TAGS = 20  # the most frequent ones
 ALL = ""
+LONGEST_KEY = StudyStatistics._meta.get_field("stratum").max_length or 0
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class Stratum:
 
 
 def strata_of(study: Study, votes: StudyVotes) -> dict[str, Bools]:
-    """Which judgments belong to each stratum, by its key. What all judgments share is no stratum."""
+    """Which judgments belong to each stratum, by its key.
+
+    What all judgments share is no stratum, and neither is what has a name too long for its key.
+    """
     scenarios = {
         pk: (language, [tag for tag in tags or [] if isinstance(tag, str)])
         for pk, language, tags in Scenario.objects.filter(pk__in=np.unique(votes.scenario).tolist()).values_list(
@@ -51,4 +55,4 @@ def _by(kind: str, column: Ints, words: Mapping[int, list[str]]) -> dict[str, Bo
     """A mask of the judgments for each word; `words` tells those of each value of the column."""
     every = sorted({word for each in words.values() for word in each})
     known = {word: np.array([pk for pk, each in words.items() if word in each], dtype=np.int64) for word in every}
-    return {f"{kind}:{word}": np.isin(column, known[word]) for word in every}
+    return {key: np.isin(column, known[word]) for word in every if len(key := f"{kind}:{word}") <= LONGEST_KEY}

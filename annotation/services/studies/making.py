@@ -29,7 +29,12 @@ FIXED_BY_VOTES = {  # later votes would be another measurement
 
 @transaction.atomic
 def create_study(*, title: str, by: User | None, at: datetime, **fields: object) -> Study:
-    """A draft study with the default rubric; its maker becomes a researcher of it."""
+    """A draft study with the default rubric; its maker becomes a researcher of it.
+
+    A simulated one has no checks unless they are asked for: its raters hear nothing.
+    """
+    if fields.get("is_simulated"):
+        fields.setdefault("check_rate", 0.0)
     study = Study(title=title, created_by=by, created_at=at, **fields)
     study.full_clean(exclude=["created_by"])
     study.save()

@@ -17,9 +17,10 @@ from earshot.charts.svg import (
     wrapped,
 )
 
-ROW, NARROW_ROW = 32.0, 50.0  # pixels
+ROW, NARROW_ROW, STACKED_ROW, NOTE_ROW = 32.0, 50.0, 42.0, 16.0  # pixels; a narrow row with notes has the last one more
 NARROW = 520  # below it the label stands above its interval
 TOP, BOTTOM, LINE = 22.0, 44.0, 16.0
+LEAST_DRAWN = 0.35  # of the width, beside labels and numbers
 STEP_ROOM = 28.0  # pixels from one number of the scale to the next, at least
 
 
@@ -46,10 +47,19 @@ class _Frame:
     high: float
     n_rows: int
     is_narrow: bool
+    has_notes: bool
+    is_stacked: bool  # in a wide picture: notes stand below the numbers, to leave room for the drawing
 
     @property
     def row(self) -> float:
-        return NARROW_ROW if self.is_narrow else ROW
+        if self.is_narrow:
+            return NARROW_ROW + NOTE_ROW * self.has_notes
+        return STACKED_ROW if self.is_stacked else ROW
+
+    @property
+    def middle(self) -> float:
+        """Where in a row its interval is drawn."""
+        return self.row - ROW / 2 if self.is_narrow else self.row / 2
 
     @property
     def bottom(self) -> float:
@@ -72,7 +82,7 @@ def draw_intervals(
     frame = _frame(rows, reference, width)
     parts = _scale(frame, axis, reference, reference_label)
     for place, row in enumerate(rows):
-        parts += _row(frame, row, TOP + (place + (0.68 if frame.is_narrow else 0.5)) * frame.row)
+        parts += _row(frame, row, TOP + place * frame.row + frame.middle)
     height = frame.bottom + BOTTOM + LINE * (len(wrapped(axis, width)) - 1)
     return picture(width, height, title, parts)
 
@@ -81,12 +91,15 @@ def _frame(rows: Sequence[Interval], reference: float | None, width: float) -> _
     is_narrow = width < NARROW
     notes = room_for([row.note for row in rows])
     left = 8.0 if is_narrow else min(room_for([row.label for row in rows]) + 16, width * 0.36)
-    right = 8.0 if is_narrow else 12 + room_for([row.numbers for row in rows]) + (notes + 12 if notes else 0)
+    numbers = room_for([row.numbers for row in rows])
+    is_stacked = notes > 0 and width - left - numbers - notes < LEAST_DRAWN * width
+    beside = max(numbers, notes) if is_stacked else numbers + (notes + 12 if notes else 0)
+    right = 8.0 if is_narrow else 12 + beside
     values = [value for row in rows for value in (row.low, row.high, row.estimate)]
     values += [] if reference is None else [reference]
     low, high = min(values, default=-1.0), max(values, default=1.0)
     room = ((high - low) or 1.0) * 0.05
-    return _Frame(width, left, right, low - room, high + room, len(rows), is_narrow)
+    return _Frame(width, left, right, low - room, high + room, len(rows), is_narrow, bool(notes), is_stacked)
 
 
 def _scale(frame: _Frame, axis: str, reference: float | None, reference_label: str) -> list[str]:
@@ -108,16 +121,21 @@ def _scale(frame: _Frame, axis: str, reference: float | None, reference_label: s
 
 def _row(frame: _Frame, row: Interval, middle: float) -> list[str]:
     if frame.is_narrow:
+        line = middle - 14 - NOTE_ROW * frame.has_notes
         parts = [
-            text(fitted(row.label, frame.width - 165), 0, middle - 14),
-            text(row.numbers, frame.width, middle - 14, kind="quiet", text_anchor="end"),
+            text(fitted(row.label, frame.width - 165), 0, line),
+            text(row.numbers, frame.width, line, kind="quiet", text_anchor="end"),
         ]
+        if row.note:
+            parts.append(text(fitted(row.note, frame.width), 0, line + NOTE_ROW, kind="quiet"))
     else:
         parts = [
             text(fitted(row.label, frame.left - 8), 0, middle + 4),
-            text(row.numbers, frame.width - frame.right + 12, middle + 4),
+            text(row.numbers, frame.width - frame.right + 12, middle + (-3 if frame.is_stacked and row.note else 4)),
         ]
-        if row.note:
+        if row.note and frame.is_stacked:
+            parts.append(text(row.note, frame.width - frame.right + 12, middle + 12, kind="quiet"))
+        elif row.note:
             parts.append(text(row.note, frame.width, middle + 4, kind="quiet", text_anchor="end"))
     low, high, at = frame.x(row.low), frame.x(row.high), frame.x(row.estimate)
     parts.append(element("line", kind="whisker", x1=low, x2=high, y1=middle, y2=middle))

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from earshot.estimation.clusters import MIN_CLUSTERS
+from earshot.estimation.estimates import ALL_ALIKE, is_one_number
 from earshot.estimation.votes import MAX_VALUE, Column, Floats, number
 
 N_LEVELS = 2 * MAX_VALUE + 1
@@ -170,6 +171,8 @@ def _jackknife(
     known = np.array([value for value in left_out if value is not None])
     if estimate is None or len(known) < n_clusters:
         return None, None, if_undefined
+    if is_one_number(known):
+        return None, None, ALL_ALIKE
     variance = (n_clusters - 1) / n_clusters * float(((known - known.mean()) ** 2).sum())
     reach = float(student_t.ppf(0.5 + confidence / 2, n_clusters - 1)) * variance**0.5
     return estimate - reach, min(estimate + reach, 1.0), ""

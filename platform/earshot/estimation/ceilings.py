@@ -8,6 +8,7 @@ from scipy.special import betaln
 from scipy.stats import t as student_t
 
 from earshot.estimation.clusters import MIN_CLUSTERS
+from earshot.estimation.estimates import ALL_ALIKE
 from earshot.estimation.votes import Column, Ints, number
 
 LOG_SHAPE_BOUNDS = (-6.0, 8.0)  # of Beta(s, s): raters always agree … every pair is a coin toss
@@ -101,6 +102,8 @@ def _jackknife(
     n_clusters = len(per_cluster)
     if n_clusters < MIN_CLUSTERS:
         return None, None, f"decided votes on {n_clusters} groups of pairs; an interval needs {MIN_CLUSTERS} or more"
+    if not splits.min(axis=0).any():  # no pair divides its raters
+        return None, None, ALL_ALIKE
     whole = per_cluster.sum(axis=0)
     left_out = np.array([_fit_ceiling(splits, whole - own) for own in per_cluster])
     variance = (n_clusters - 1) / n_clusters * float(((left_out - left_out.mean()) ** 2).sum())

@@ -93,8 +93,11 @@ def _dense_squares(scores: sparse.csr_array, cell: Ints, cluster: Ints) -> Float
 
 def _slots(scores: sparse.csr_array) -> tuple[Ints, Floats]:
     """Column and value of each cell's first, second, … score that is not 0; (slots, cells) each, filled up with 0."""
+    if not len(scores.data):
+        nothing = (1, scores.shape[0])
+        return np.zeros(nothing, dtype=np.int64), np.zeros(nothing)
     lengths = np.diff(scores.indptr)
-    slot = np.arange(int(lengths.max(initial=1)))[:, None]
+    slot = np.arange(int(lengths.max()))[:, None]
     entry = np.minimum(scores.indptr[:-1] + slot, len(scores.data) - 1)
     return scores.indices[entry].astype(np.int64), np.where(slot < lengths, scores.data[entry], 0.0)
 

@@ -15,6 +15,9 @@ from earshot.estimation.votes import Column, Floats
 MOST_PRIOR_ANSWERS = 20.0  # shares then differ between raters by 0.1 or more (standard deviation, about a half)
 
 
+ALL_ALIKE = "all parts of the votes give the same figure, so nothing tells how far it may be off"
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A number with its interval; None where `reason` says why it cannot be told."""
@@ -61,7 +64,14 @@ def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Estimate:
 
 
 def ratio_by_rater(
-    sums: Floats, n: int, *, least: float, most: float, if_empty: str, confidence: float = 0.95
+    sums: Floats,
+    n: int,
+    *,
+    least: float,
+    most: float,
+    if_empty: str,
+    is_share: bool = False,
+    confidence: float = 0.95,
 ) -> Estimate:
     """Σ numerator / Σ denominator, with an interval that leaves out one rater at a time.
 
@@ -69,6 +79,7 @@ def ratio_by_rater(
         sums: each rater's numerator and denominator, (raters, 2); those of denominator 0 do not count as raters.
         n: what it rests on, for the report.
         least, most: where the ratio can lie at all.
+        is_share: both are counts: where all raters are alike the interval is Wilson's. Else there is none then.
     """
     seen = sums[sums[:, 1] > 0]
     if not len(seen):
@@ -79,9 +90,17 @@ def ratio_by_rater(
         return Estimate(value, None, None, n, f"from {len(seen)} raters; an interval needs {MIN_CLUSTERS} or more")
     rest = whole - seen
     left_out = rest[:, 0] / rest[:, 1]
+    if is_one_number(left_out):
+        alike = Estimate(value, None, None, n, ALL_ALIKE)
+        return wilson(round(whole[0]), round(whole[1]), confidence=confidence) if is_share else alike
     variance = (len(seen) - 1) / len(seen) * float(((left_out - left_out.mean()) ** 2).sum())
     reach = float(student_t.ppf(0.5 + confidence / 2, len(seen) - 1)) * variance**0.5
     return Estimate(value, max(value - reach, least), min(value + reach, most), n)
+
+
+def is_one_number(values: Floats) -> bool:
+    """Whether they are all the same: then they do not tell how far apart they could be."""
+    return float(np.ptp(values)) < 1e-12
 
 
 def shrink_normal(value: Floats, variance: Floats, *, least_spread: float, centre: float | None = None) -> Shrunk:

@@ -1,13 +1,11 @@
 """Halo: one impression answers every question, so that the dimensions tell no more than the overall does."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import norm
 
-from earshot.estimation.estimates import Estimate, estimate_of, ratio_by_rater, shrink_normal, shrink_shares
+from earshot.estimation.estimates import ALL_ALIKE, Estimate, estimate_of, ratio_by_rater, shrink_normal, shrink_shares
 from earshot.estimation.judged import Judged, total_by
 from earshot.estimation.votes import Floats, Ints
 
@@ -31,7 +29,7 @@ class Halo:
     alike: Estimate
     correlation: Estimate
     raters: tuple[RaterHalo, ...]
-    advises_one_dimension_per_pass: bool  # the correlation is above 0.6
+    advises_one_dimension_per_pass: bool  # the correlation's whole interval is above 0.6
 
 
 def measure_halo(judged: Judged, *, confidence: float = 0.95) -> Halo:
@@ -50,14 +48,19 @@ def measure_halo(judged: Judged, *, confidence: float = 0.95) -> Halo:
     n_asked = total_by(judged.rater, asked, n_raters)
     parts, n_shared = _products(judged, answered)
     shares = shrink_shares(alike, n_asked, confidence=confidence)
-    share = _ratio(np.column_stack([alike, n_asked]), n_asked, "no judgment has answers in two dimensions", confidence)
-    correlation = _ratio(parts, n_shared, "no two votes on one pair differ in two dimensions", confidence)
+    share, correlation = (
+        ratio_by_rater(
+            sums, int(n.sum()), least=-1.0, most=1.0, if_empty=if_empty, is_share=is_share, confidence=confidence
+        )
+        for sums, n, if_empty, is_share in (
+            (np.column_stack([alike, n_asked]), n_asked, "no judgment has answers in two dimensions", True),
+            (parts, n_shared, "no two votes on one pair differ in two dimensions", False),
+        )
+    )
     raters = tuple(map(RaterHalo, shares, _per_rater(parts, n_shared, confidence)))
-    return Halo(share, correlation, raters, correlation.value is not None and correlation.value > TOO_MUCH)
-
-
-def _ratio(sums: Floats, n: npt.NDArray[Any], if_empty: str, confidence: float) -> Estimate:
-    return ratio_by_rater(sums, int(n.sum()), least=-1.0, most=1.0, if_empty=if_empty, confidence=confidence)
+    # Where everybody always answers alike the correlation has no interval, but the share of such judgments has one.
+    is_too_much = (share if correlation.reason == ALL_ALIKE else correlation).is_above(TOO_MUCH)
+    return Halo(share, correlation, raters, is_too_much)
 
 
 def _is_alike(values: Floats) -> np.ndarray:

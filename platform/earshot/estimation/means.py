@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.stats import t as student_t
 
 from earshot.estimation.clusters import too_few_clusters, two_way
+from earshot.estimation.estimates import ALL_ALIKE
 from earshot.estimation.votes import Column, Ints, code_votes
 
 
@@ -77,6 +78,8 @@ def _mean_score(name: Hashable, mean: float, reach: float, n_votes: int, reason:
         return MeanScore(name, None, None, None, 0, "no votes")
     if reason:
         return MeanScore(name, mean, None, None, n_votes, reason)
+    if reach < 1e-12:
+        return MeanScore(name, mean, None, None, n_votes, ALL_ALIKE)
     return MeanScore(name, mean, mean - reach, mean + reach, n_votes, "")
 
 

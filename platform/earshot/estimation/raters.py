@@ -27,6 +27,7 @@ ROUNDS = 12  # of predicting from others and looking at each rater again; figure
 LEAST_SPREAD = {"discrimination": 0.25, "side_bias": 0.2, "log_noise": 0.2, "likeness": 0.2, "tendency": 0.2}
 RIDGE = 0.5  # votes' worth of a prior on every system's strength: keeps systems finite that met nobody
 LEAST_PAIR_VARIANCE = 0.05  # of q within two systems, in squared points: pairs are never all alike
+NOBODY_ELSE = "no votes on pairs that others judged too"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class RaterModel:
 
     raters: tuple[Hashable, ...]
     estimates: tuple[RaterEstimates, ...]  # in the order of `raters`
-    usual_reliability: float | None  # of a rater of discrimination 1 and usual noise; None without votes
+    usual_reliability: float | None  # of discrimination 1 and usual noise; None where no pair was judged by two
     pair_spread: float  # standard deviation of q within two systems
     signal_spread: float  # standard deviation of q over all votes
 
@@ -86,14 +87,20 @@ def fit_raters(judged: Judged, *, confidence: float = 0.95) -> RaterModel:
         state = _look_at_raters(rows, expected, variance, state)
     signal = float(np.sqrt(np.mean(expected**2 + variance)))
     n_judgments = np.bincount(judged.rater, minlength=rows.n_raters)
-    estimates = _report(state, _tendency(rows), signal, n_judgments, confidence)
+    is_shared = total_by(rows.rater, _others(rows) > 0, rows.n_raters) > 0
+    estimates = _report(state, _tendency(rows), signal, n_judgments, is_shared, confidence)
     usual = signal / float(np.hypot(signal, np.exp(state.log_noise.centre)))
-    return RaterModel(judged.raters, estimates, usual, spread, signal)
+    return RaterModel(judged.raters, estimates, usual if is_shared.any() else None, spread, signal)
 
 
-def _nothing() -> RaterEstimates:
-    unknown = Estimate(None, None, None, 0, "no votes")
+def _nothing(n: int = 0, reason: str = "no votes") -> RaterEstimates:
+    unknown = Estimate(None, None, None, n, reason)
     return RaterEstimates(unknown, unknown, unknown, unknown, unknown)
+
+
+def _others(rows: _Rows) -> Ints:
+    """How many other votes each vote's pair has, (rows,)."""
+    return np.bincount(rows.pair)[rows.pair] - 1
 
 
 def _stack(judged: Judged) -> _Rows:
@@ -229,7 +236,7 @@ def _scaled(shrunk: Shrunk, by: float) -> Shrunk:
 def _tendency(rows: _Rows) -> Shrunk:
     """How much farther from 0 a rater's votes are than those of others on the same pairs, shrunk towards 0."""
     far = np.abs(rows.score)
-    others = np.bincount(rows.pair)[rows.pair] - 1
+    others = _others(rows)
     shared = others > 0
     gap = np.where(shared, far - (np.bincount(rows.pair, far)[rows.pair] - far) / np.maximum(others, 1), 0.0)
     n = np.bincount(rows.rater, shared, minlength=rows.n_raters)
@@ -242,8 +249,9 @@ def _tendency(rows: _Rows) -> Shrunk:
 
 
 def _report(
-    state: _State, tendency: Shrunk, signal: float, n_judgments: Ints, confidence: float
+    state: _State, tendency: Shrunk, signal: float, n_judgments: Ints, is_shared: np.ndarray, confidence: float
 ) -> tuple[RaterEstimates, ...]:
+    """Args: is_shared: who has a vote on a pair that others judged too, (raters,); nothing is said of the rest."""
     z = float(norm.ppf(0.5 + confidence / 2))
     noise = np.exp(state.log_noise.value)
     ratio = state.discrimination.value * signal / noise
@@ -255,7 +263,7 @@ def _report(
         strength / np.sqrt(1 + strength**2),
     )
     return tuple(
-        RaterEstimates(*(estimate_of(column[i], n) for column in columns)) if n else _nothing()
+        RaterEstimates(*(estimate_of(column[i], n) for column in columns)) if is_shared[i] else _nothing(n, NOBODY_ELSE)
         for i, n in enumerate(n_judgments.tolist())
     )
 

@@ -54,12 +54,16 @@ def self_agreement(rater: Column, first: Column, repeat: Column, *, confidence: 
     same, difference = np.sign(x) == np.sign(y), np.abs(x - y)
     ones = np.ones(len(x))
 
-    def ratio(above: Floats | Ints, below: Floats | Ints, least: float, most: float, if_empty: str) -> Estimate:
+    def ratio(
+        above: Floats | Ints, below: Floats | Ints, least: float, most: float, if_empty: str, *, is_share: bool = False
+    ) -> Estimate:
         sums = np.column_stack([total_by(who, column, len(names)) for column in (above, below)])
-        return ratio_by_rater(sums, len(x), least=least, most=most, if_empty=if_empty, confidence=confidence)
+        return ratio_by_rater(
+            sums, len(x), least=least, most=most, if_empty=if_empty, is_share=is_share, confidence=confidence
+        )
 
     return SelfAgreement(
-        same_sign=ratio(same.astype(np.float64), ones, 0.0, 1.0, "no repeats"),
+        same_sign=ratio(same.astype(np.float64), ones, 0.0, 1.0, "no repeats", is_share=True),
         mean_difference=ratio(difference, ones, 0.0, 2.0 * MAX_VALUE, "no repeats"),
         correlation=ratio(2 * x * y, x**2 + y**2, -1.0, 1.0, "no repeats, or all votes were 0"),
         raters=_per_rater(names, who, same, difference, confidence),
