@@ -23,8 +23,10 @@ class PairQuerySet(models.QuerySet["Pair"]):
         return self.filter(study=study, kind=Pair.Kind.REGULAR, seats_left__gt=0, is_open=True)
 
     def open_to(self, annotator: User, study: Study) -> Self:
-        """Those that this annotator neither holds, judged, skipped nor has a draft for."""
-        return self.lendable(study).exclude(pk__in=Lease.objects.keeping_away(annotator, study).values("pair"))
+        """Those that this annotator neither holds, judged, skipped nor has a draft for, nor for their copy as gold."""
+        had = Lease.objects.keeping_away(annotator, study).values("pair")
+        as_gold = Pair.objects.filter(pk__in=had, kind=Pair.Kind.GOLD, treatment__kind="agreed", check_of__isnull=False)
+        return self.lendable(study).exclude(pk__in=had).exclude(pk__in=as_gold.values("check_of"))
 
     def bulk_create(self, objs: Iterable["Pair"], *args: Any, **options: Any) -> list["Pair"]:
         pairs = list(objs)

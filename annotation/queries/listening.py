@@ -7,15 +7,16 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.http import Http404
 from django.urls import reverse
 from django.utils import timezone
 
 from annotation.models import Dimension, Judgment, Lease, Study
 from annotation.models.studies import OVERALL
-from annotation.queries.lending import belonging_of, lease_with_study, rubric_of
+from annotation.queries.lending import lease_with_study, rubric_of
 from annotation.queries.wording import for_reader
-from annotation.services import listening
+from annotation.services import leases, listening
 from annotation.services.judgments import missing_answers
 from annotation.services.listening import SideHeard
 from annotation.services.renditions import PlayedSound, ensure_sounds, side_of
@@ -42,6 +43,8 @@ def open_lease_of(annotator: User, key: str) -> Lease:
     lease = lease_of(annotator, key)
     is_held = lease.state in (Lease.State.RESERVED, Lease.State.LIVE)
     if not is_held or lease.expires_at <= timezone.now():
+        raise Http404
+    if not lease.has_seat and not _takes_of(lease):  # of annotators who left, what they held has ended
         raise Http404
     return lease
 
@@ -84,10 +87,16 @@ def can_submit_late(lease: Lease, judgment: Judgment | None) -> bool:
         return False
     if missing_answers(judgment) or not listening.gate_is_open(lease):
         return False
-    if not lease.has_seat:  # an adjudicator need not be an annotator
-        return True
-    belonging = belonging_of(lease.annotator, lease.pair.study)
-    return belonging is not None and not belonging.has_withdrawn
+    return _takes_of(lease)
+
+
+def _takes_of(lease: Lease) -> bool:
+    """Whether the study still takes a judgment of the lease's holder."""
+    try:
+        leases.check_takes_of(lease)
+    except ValidationError:
+        return False
+    return True
 
 
 def sound_for(lease: Lease, side: str) -> PlayedSound:

@@ -30,13 +30,14 @@ def with_progress(studies: "QuerySet[Study]") -> "QuerySet[Study]":
     of votes is read at once.
     """
     regular = Pair.objects.filter(kind=Pair.Kind.REGULAR)
+    lent = Lease.objects.filter(state__in=HELD, purpose=Lease.Purpose.JUDGING, pair__kind=Pair.Kind.REGULAR)
     judged = Lease.objects.filter(study=OuterRef("pk"), submitted_at__isnull=False).order_by("-submitted_at")
     return studies.annotate(
         n_pairs=_per_study(regular, "study", Count("pk")),
         n_counted=_n_counted(),
         n_wanted=F("n_counted")
         + _per_study(regular, "study", Sum("seats_left"))
-        + _per_study(Lease.objects.filter(state__in=HELD), "study", Count("pk")),
+        + _per_study(lent, "study", Count("pk")),
         last_vote_at=Subquery(judged.values("submitted_at")[:1]),
     )
 

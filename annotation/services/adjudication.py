@@ -11,9 +11,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from annotation.models import Adjudication, Exclusion, Judgment, Lease, Membership, Pair
+from annotation.models import Adjudication, Consent, Exclusion, Judgment, Lease, Membership, Pair
 from annotation.services import leases
-from annotation.services.qualification import standing
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
 
@@ -51,11 +50,13 @@ def open_to(user: User) -> "QuerySet[Adjudication]":
     """
     mine = Membership.objects.filter(user=user, study=OuterRef("pair__study"))
     excluded = Exclusion.objects.filter(rater=user, study=OuterRef("pair__study"), lifted_at__isnull=True)
+    consents = Consent.objects.filter(user=user, study=OuterRef("pair__study"))
+    withdrew = Q(Exists(consents)) & ~Q(Exists(consents.filter(withdrawn_at__isnull=True)))
     lent = Lease.objects.filter(annotator=user, pair=OuterRef("pair"))
-    free = OPEN & Q(Exists(mine)) & ~Q(Exists(excluded)) & ~Q(Exists(lent)) & ~Q(requested_by=user)
+    free = OPEN & ~Q(Exists(lent)) & ~Q(requested_by=user)
     begun = Q(adjudicator=user, lease__state__in=[*Lease.HELD, Lease.State.EXPIRED])
     whole = Adjudication.objects.select_related("pair__study", "pair__scenario", "lease")
-    return whole.filter(free | begun)
+    return whole.filter(free | begun).filter(Exists(mine)).exclude(Exists(excluded)).exclude(withdrew)
 
 
 @transaction.atomic
@@ -65,13 +66,15 @@ def begin(adjudication: Adjudication, adjudicator: User, *, at: datetime) -> Lea
     Raises:
         ValidationError: if the person may not adjudicate it, or somebody else has begun.
     """
-    if adjudication.adjudicator_id == adjudicator.pk and adjudication.lease is not None:
-        return adjudication.lease
-    if not open_to(adjudicator).filter(pk=adjudication.pk).exists() or _took_consent_back(adjudication, adjudicator):
+    # Held first, and asked then: of two who begin at once, the second sees what the first did.
+    held = Adjudication.objects.select_for_update().filter(pk=adjudication.pk).first()
+    if held is not None and held.adjudicator_id == adjudicator.pk and held.lease is not None:
+        return held.lease
+    if held is None or not open_to(adjudicator).filter(pk=adjudication.pk).exists():
         raise ValidationError(
             _("You cannot adjudicate this pair: somebody else does, or you have heard it, asked for it, or left.")
         )
-    if not Adjudication.objects.filter(OPEN, pk=adjudication.pk).update(adjudicator=adjudicator):
+    if not Adjudication.objects.filter(OPEN, pk=adjudication.pk).exists():
         raise ValidationError(_("Somebody else adjudicates this pair by now."))
     pair = adjudication.pair
     lease = Lease(
@@ -89,14 +92,10 @@ def begin(adjudication: Adjudication, adjudicator: User, *, at: datetime) -> Lea
     lease.save()
     # A draft from the beginning: a lease that ran out without one would be lent again, to judge.
     Judgment.objects.create(lease=lease, created_at=at, updated_at=at)
-    Adjudication.objects.filter(pk=adjudication.pk).update(lease=lease)
+    Adjudication.objects.filter(pk=adjudication.pk).update(adjudicator=adjudicator, lease=lease)
     adjudication.refresh_from_db()
     record_action(adjudicator, "study.adjudication_begun", pair.study, pair=pair.pk)
     return lease
-
-
-def _took_consent_back(adjudication: Adjudication, user: User) -> bool:
-    return user.pk in standing.withdrawn_from(adjudication.pair.study)
 
 
 @transaction.atomic

@@ -261,8 +261,7 @@ def _check_takes(lease: Lease) -> None:
         raise ValidationError(_("You skipped this pair, so it takes no judgment."))
     if lease.state == State.RESERVED:
         raise ValidationError(_("This pair is reserved for you, not open yet. Open it, then answer."))
-    if lease.has_seat:  # an adjudicator need not be an annotator
-        leases.check_belongs(lease.annotator, lease.pair.study)
+    leases.check_takes_of(lease)
 
 
 def _submit(lease: Lease, judgment: Judgment | None, answers: Answers, *, at: datetime) -> tuple[Judgment, str]:

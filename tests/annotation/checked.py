@@ -64,6 +64,9 @@ def spoken_study(*, n_lines: int = 6, **fields) -> tuple[Study, Pair]:
 def plain_check(study: Study, kind: str = "gold", expected: int | None = 3, **fields) -> Pair:
     """A check whose sounds nobody will ask for."""
     scenario = fields.pop("scenario", None) or make_scenario()
+    if "letter" in fields.get("treatment", {}):
+        sound = {"sha256": "0" * 64, "size_bytes": 1, "sample_rate": 24_000, "peaks_sha256": "0" * 64}
+        fields["treatment"] = {"sound": sound, **fields["treatment"]}
     if kind == "identical":
         fields.setdefault("dialogue_a", make_pair(study, scenario=scenario).dialogue_a)
         fields.setdefault("dialogue_b", fields["dialogue_a"])

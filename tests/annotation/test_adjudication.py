@@ -15,8 +15,8 @@ from annotation.queries.disputes import decided_by, most_disputed
 from annotation.queries.lending import judgment_of
 from annotation.queries.listening import can_submit_late
 from annotation.services import adjudication, exclusions, flags, judgments, leases, studies
-from annotation.services.qualification import consent
 from annotation.services.boards import study_board
+from annotation.services.qualification import consent
 from earshot.accounts.models import AuditEntry, Role
 from tests.annotation.checked import judged, plain_check
 from tests.factories import NOW, answer, join, make_lease, make_pair, make_study, make_user, minutes

@@ -597,7 +597,7 @@ def test_a_checks_treated_side_answers_as_fast_as_its_other_one(lease, name):
 
 @pytest.mark.parametrize("kind", ["gold", "identical", "spoken_check"])
 def test_a_lease_lasts_so_many_times_what_the_page_shows_in_a_check_too(kind):
-    """Seconds left, over the factor, less the durations shown: what was said in late, or the longer pauses, of a check."""
+    """Else seconds left over the factor, less the durations shown, told what was said in late, or longer pauses."""
     made = check_of_longer_sound(kind)
     now = timezone.now()
 

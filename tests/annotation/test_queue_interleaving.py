@@ -168,3 +168,20 @@ def test_what_waits_is_told_exactly_where_no_checks_come():
     client.force_login(join(study))
 
     assert "1 pair waits" in client.get(reverse("annotation:work")).content.decode()
+
+
+def test_asking_again_where_no_pair_is_open_brings_no_check_that_was_not_due():
+    study = make_study(check_rate=0.2)
+    make_check(study)
+    for _each in range(3):
+        make_pair(study)
+    asked = []
+    for _rater in range(60):
+        annotator = join(study)
+        judge_all(study, annotator)
+        asked.append([leases.next_lease(annotator, study, at=NOW + minutes(60)) for _each in range(8)])
+        Pair.objects.filter(kind="regular").update(seats_left=3, is_open=True)
+
+    assert all(lease is None for each in asked for lease in each)
+    n_with_a_check = Lease.objects.filter(pair__kind="gold").count()
+    assert 0 < n_with_a_check < 50  # two places of chance 1 / 4 each: about 26 of 60

@@ -206,7 +206,8 @@ def test_a_spent_budget_is_counted_anew_near_its_limit_and_kept_far_from_it(djan
 
 
 @pytest.mark.parametrize(
-    "limit", [{"pairs_per_rater": 2}, {"judgments_at_most": 2}, {"group_quotas": {"native": 2}}, {"hours_at_most": 40 / 3600}]
+    "limit",
+    [{"pairs_per_rater": 2}, {"judgments_at_most": 2}, {"group_quotas": {"native": 2}}, {"hours_at_most": 40 / 3600}],
 )
 def test_the_pair_that_a_rater_reserved_ahead_does_not_count_against_them(limit):
     study = study_with_pairs(**limit)

@@ -88,6 +88,15 @@ def test_a_large_study_waits_for_its_job_and_then_shows_what_the_job_kept(large)
     assert (fresh(study).n_new, fresh(study).made_at, fresh(study).job) == (0, NOW, None)
 
 
+def test_what_an_older_version_kept_is_as_if_it_was_not_there_and_is_due(large):
+    study = make_study()
+    judge(make_pair(study), 2)
+    StudyStatistics.objects.create(study=study, payload={"form": 1}, made_from="x", n_judgments=5, newest_at=NOW)
+
+    assert current(study) is None
+    assert keeping.is_due(keeping.freshness_of(study, current(study)), at=NOW)
+
+
 def test_a_large_study_is_computed_anew_when_enough_came_since_but_not_at_once_again(large):
     study = make_study()
     judge(make_pair(study))

@@ -173,7 +173,7 @@ def test_a_stratum_that_the_job_has_not_come_to_is_being_computed_and_one_that_i
 ):
     assert "The numbers are being computed" in client.get(page(judged, stratum="language:ja")).content.decode()
 
-    payload = {"strata": [{"key": "language:ja"}]}
+    payload = {"form": keeping.FORM, "strata": [{"key": "language:ja"}]}
     StudyStatistics.objects.create(study=judged, payload=payload, made_at=NOW, n_judgments=1, seconds=0)
 
     assert "The numbers are being computed" in client.get(page(judged, stratum="language:ja")).content.decode()

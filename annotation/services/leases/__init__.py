@@ -12,6 +12,7 @@ from annotation.services.leases.lending import next_lease, reserve_ahead, take
 from annotation.services.leases.life import (
     check_belongs,
     check_may_judge,
+    check_takes_of,
     duration_of,
     expire_if_overdue,
     expire_overdue,
@@ -26,6 +27,7 @@ from annotation.services.leases.life import (
 __all__ = [
     "check_belongs",
     "check_may_judge",
+    "check_takes_of",
     "duration_of",
     "expire_if_overdue",
     "expire_overdue",

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from annotation.models import Judgment, Lease, Study
+from annotation.models import Judgment, Lease, Pair, QualityVerdict, Study
 from annotation.queries.lending import Belonging, belonging_of, held_now
 from annotation.queries.wording import title_for_reader
 from annotation.services.queue import agreeing, limits
@@ -27,11 +27,7 @@ def check_may_judge(annotator: User, study: Study) -> Belonging:
             % {"study": title_for_reader(study), "state": study.get_state_display()}
         )
     belonging = check_belongs(annotator, study)
-    if belonging.is_excluded:
-        raise ValidationError(
-            _("The researchers of '%(study)s' look at your judgments, and lend you no pairs meanwhile. Ask them why.")
-            % {"study": title_for_reader(study)}
-        )
+    _check_not_excluded(belonging, study)
     if annotator.is_simulated and not study.is_simulated:
         raise ValidationError(
             _("Study '%(study)s' is for people. Simulated raters judge only in studies marked simulated.")
@@ -40,10 +36,30 @@ def check_may_judge(annotator: User, study: Study) -> Belonging:
     return belonging
 
 
-def check_belongs(annotator: User, study: Study) -> Belonging:
+def _check_not_excluded(belonging: Belonging, study: Study) -> None:
+    if belonging.is_excluded:
+        raise ValidationError(
+            _("The researchers of '%(study)s' look at your judgments, and lend you no pairs meanwhile. Ask them why.")
+            % {"study": title_for_reader(study)}
+        )
+
+
+def check_takes_of(lease: Lease) -> None:
+    """Raises: ValidationError, unless the study still takes a judgment of whoever holds the lease.
+
+    An adjudicator may be its annotator or its researcher, and decides nothing while excluded. A judgment of an
+    excluded annotator is kept.
+    """
+    study = lease.pair.study
+    belonging = check_belongs(lease.annotator, study, in_any_role=not lease.has_seat)
+    if not lease.has_seat:
+        _check_not_excluded(belonging, study)
+
+
+def check_belongs(annotator: User, study: Study, *, in_any_role: bool = False) -> Belonging:
     """Raises: ValidationError, unless the study takes judgments of this person: an annotator who did not withdraw."""
     names = {"study": title_for_reader(study)}
-    belonging = belonging_of(annotator, study)
+    belonging = belonging_of(annotator, study, in_any_role=in_any_role)
     if belonging is None:
         raise ValidationError(_("You are not an annotator of study '%(study)s'. Ask its researcher.") % names)
     if belonging.has_withdrawn:
@@ -86,7 +102,7 @@ def _make_live(lease: Lease, *, at: datetime) -> bool:
 
 @transaction.atomic
 def _revive(lease: Lease, *, at: datetime) -> None:
-    if lease.has_seat and not _is_lent_to(lease):
+    if not _is_lent_to(lease):
         return
     if lease.has_seat and not lease.pair.take_seat():
         return
@@ -97,7 +113,10 @@ def _revive(lease: Lease, *, at: datetime) -> None:
 def _is_lent_to(lease: Lease) -> bool:
     """A study that rests lends nothing, and nobody lends to whoever was removed, excluded, or withdrew."""
     try:
-        check_may_judge(lease.annotator, Study.objects.get(pk=lease.study_id))
+        if lease.has_seat:
+            check_may_judge(lease.annotator, Study.objects.get(pk=lease.study_id))
+        else:
+            check_takes_of(lease)
     except ValidationError:
         return False
     return True
@@ -145,7 +164,7 @@ def release_all(annotator: User, study: Study) -> None:
 
 @transaction.atomic
 def _end(held: QuerySet[Lease]) -> None:
-    for lease in held.select_related("pair"):
+    for lease in held.select_related("pair").order_by("pair"):  # pairs' rows always in the same order: no deadlock
         if Lease.objects.filter(pk=lease.pk, state=lease.state).update(state=State.EXPIRED):
             _give_back(lease)
 
@@ -183,18 +202,31 @@ def undo(lease: Lease, *, at: datetime) -> None:
     to close opens again.
 
     Raises:
-        ValidationError: if it is too late, nothing was submitted, or the draft could not be submitted again, as its
-            annotator was removed from the study or withdrew the consent.
+        ValidationError: if it is too late, nothing was submitted, the draft could not be submitted again, as its
+            annotator was removed from the study or withdrew the consent, or the seat is another rater's by now, as
+            the judgment did not count.
     """
     lease.refresh_from_db()
     if not lease.can_undo(at):
         raise ValidationError(
             _("This judgment can no longer be undone: ten minutes have passed, or it was never submitted.")
         )
-    if lease.has_seat:  # an adjudicator need not be an annotator
-        check_belongs(lease.annotator, lease.pair.study)
+    check_takes_of(lease)
     with transaction.atomic():
+        _take_seat_again(lease)
         submitted = Lease.objects.filter(pk=lease.pk, state=State.SUBMITTED)
         if submitted.update(state=State.LIVE, submitted_at=None, expires_at=at + duration_of(lease)):
             Judgment.objects.filter(lease=lease).update(submitted_at=None, updated_at=at)
     agreeing.after_undo(lease.pair)
+
+
+def _take_seat_again(lease: Lease) -> None:
+    """The seat of a judgment that does not count was given back, and may be another's by now."""
+    pair = Pair.objects.select_for_update().get(pk=lease.pair_id)  # no recount comes between
+    if pair.kind != Pair.Kind.REGULAR or not lease.has_seat:
+        return
+    _check_not_excluded(check_belongs(lease.annotator, lease.pair.study), lease.pair.study)
+    is_failed = QualityVerdict.objects.filter(judgment__lease=lease, verdict=QualityVerdict.Verdict.FAIL).exists()
+    still_submitted = Lease.objects.filter(pk=lease.pk, state=State.SUBMITTED).exists()
+    if is_failed and still_submitted and not pair.take_seat():
+        raise ValidationError(_("This judgment can no longer be undone: the pair went to others meanwhile."))

@@ -28,17 +28,19 @@ def give_consent(user: User, study: Study, *, at: datetime) -> Consent:
     return consent
 
 
-@transaction.atomic
 def withdraw_consent(user: User, study: Study, *, at: datetime) -> bool:
     """Take every consent to the study back, and hand back what was lent. False if none stood.
 
     Judgments stay where they are: boards and later snapshots leave them out (`standing.withdrawn_from`).
     """
-    standing = Consent.objects.filter(study=study, user=user, withdrawn_at__isnull=True)
-    if not standing.update(withdrawn_at=at):
-        return False
-    leases.release_all(user, study)
+    with transaction.atomic():
+        standing = Consent.objects.filter(study=study, user=user, withdrawn_at__isnull=True)
+        if not standing.update(withdrawn_at=at):
+            return False
+        leases.release_all(user, study)
+        record_action(user, "study.consent_withdrawn", study)
+    # After the commit, as it holds the rows of pairs in an order of its own: two who withdraw at once must not wait
+    # for each other's.
     recount_seats(study, of_rater=user.pk)
     posterior.follow_change(study)
-    record_action(user, "study.consent_withdrawn", study)
     return True

@@ -16,12 +16,15 @@ def leaving_of(user: User, standings: Mapping[int, Standing]) -> dict[int, bool]
     """The studies, by primary key, in which nothing is left for this crowd worker; True where the code is given.
 
     The code is given for the agreed number of judgments, or for at least one where nothing is left that the person
-    could still judge, unless they skipped more than half of what they were offered.
+    could still judge, or a quota, a budget or the study's own rule ended it, unless they skipped more than half of
+    what they were offered.
     """
     arrived = participant_studies(user) & set(standings)
     if not arrived:
         return {}
-    counts, unfinished = _counts(user, arrived), _with_pairs_left(user, arrived)
+    ended = {key for key in arrived if standings[key].limit or standings[key].study.stopped_because}
+    counts = _counts(user, arrived)
+    unfinished = _with_pairs_left(user, arrived - ended) | _held(user, ended)
     found = {}
     for study in arrived:
         judged, skipped, offered = counts.get(study, (0, 0, 0))
@@ -42,6 +45,12 @@ def _counts(user: User, studies: set[int]) -> dict[int, tuple[int, int, int]]:
         offered=Count("pk", filter=skipped | Q(opened_at__isnull=False)),
     )
     return {study: (n_judged, n_skipped, n_offered) for study, n_judged, n_skipped, n_offered in rows}
+
+
+def _held(user: User, studies: set[int]) -> set[int]:
+    """Studies of which the person holds a pair, that can be judged to its end."""
+    held = Lease.objects.held_by(user).filter(study__in=studies, state__in=Lease.HELD, purpose=Lease.Purpose.JUDGING)
+    return set(held.order_by().values_list("study", flat=True))
 
 
 def _with_pairs_left(user: User, studies: set[int]) -> set[int]:

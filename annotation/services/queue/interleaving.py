@@ -20,7 +20,8 @@ def is_turn_of_a_check(study: Study, before: Before) -> bool:
     """
     if study.check_rate == 0 or before.n_seen < FIRST_WITHOUT or before.kind != Pair.Kind.REGULAR:
         return False
-    return random.random() < study.check_rate / (1 - study.check_rate)
+    throw = random.random() if before.throw is None else before.throw  # asking again must not throw again
+    return throw < study.check_rate / (1 - study.check_rate)
 
 
 def choose_check(annotator: User, study: Study) -> Choice | None:

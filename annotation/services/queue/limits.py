@@ -8,6 +8,7 @@ cannot be reached at FASTEST.
 from dataclasses import dataclass
 
 from django.core.cache import cache
+from django.db import transaction
 from django.db.models import Count, F, Q, Sum
 from django.utils.translation import gettext as _
 
@@ -55,6 +56,17 @@ def refusal(annotator: User, study: Study, *, group: str) -> str:
             _("'%(study)s' is lent to certain groups of raters, and you are in none of them. Ask its researcher.")
             % names
         )
+    reached = _reached(annotator, study, group)
+    return "" if reached and _has_reserved(annotator, study) else reached
+
+
+def _has_reserved(annotator: User, study: Study) -> bool:
+    """What was reserved ahead was within the limits when it was lent, and counts in them: not against its holder."""
+    return Lease.objects.filter(study=study, annotator=annotator, state=State.RESERVED).exists()
+
+
+def _reached(annotator: User, study: Study, group: str) -> str:
+    names = {"study": title_for_reader(study)}
     quota = study.pairs_per_rater
     if quota is not None and _of_regular(study).filter(TAKEN, annotator=annotator).count() >= quota:
         return _("You judged all the pairs of '%(study)s' that one person may judge. Thank you.") % names
@@ -135,7 +147,7 @@ def _judgments_left(study: Study, spent: Spent) -> float:
 
 
 def _taken_by_group(study: Study, group: str, quota: int) -> int:
-    key = f"taken:{study.pk}:{study.created_at:%Y%m%d%H%M%S%f}:{group}:{quota}"
+    key = _group_key(study, group, quota)
     kept: int | None = cache.get(key)
     if kept is not None:
         return kept
@@ -143,6 +155,16 @@ def _taken_by_group(study: Study, group: str, quota: int) -> int:
     taken: int = _of_regular(study).filter(TAKEN, annotator__in=members.values("user")).count()
     _keep(key, taken, quota - taken)
     return taken
+
+
+def follow_groups(study: Study) -> None:
+    """Who is in which group has changed: after the commit, what groups were lent is counted anew."""
+    keys = [_group_key(study, group, quota) for group, quota in study.group_quotas.items()]
+    transaction.on_commit(lambda: cache.delete_many(keys))
+
+
+def _group_key(study: Study, group: str, quota: int) -> str:
+    return f"taken:{study.pk}:{study.created_at:%Y%m%d%H%M%S%f}:{group}:{quota}"
 
 
 def _keep(key: str, value: Spent | int, judgments_left: float) -> None:

@@ -3,14 +3,15 @@
 from collections.abc import Collection
 
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from annotation.models import Lease, Pair, Study
 from annotation.queries.counting import counting_judgments
 from annotation.services.queue import agreeing
 
 BATCH = 500  # pairs; their rows are held meanwhile
-HELD = Q(leases__state__in=Lease.HELD, leases__purpose=Lease.Purpose.JUDGING)
+HELD = Q(state__in=Lease.HELD, purpose=Lease.Purpose.JUDGING)
 
 
 def recount_seats(study: Study, *, of_rater: int | None = None, pairs: Collection[int] | None = None) -> int:
@@ -43,11 +44,15 @@ def _recount(study: Study, keys: list[int]) -> int:
     # Whoever takes or gives a seat changes the pair's row with the lease: held here, no seat is counted twice or lost.
     # Always in the same order, so that two recounts never wait for each other.
     rows = list(Pair.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
-    counting = counting_judgments(study).filter(lease__pair__in=keys).order_by()
-    votes = dict(counting.values_list("lease__pair").annotate(Count("pk")))
-    lent = dict(Pair.objects.filter(HELD, pk__in=keys).order_by().values_list("pk").annotate(Count("leases")))
+    # Votes and leases in one statement: between two, a submit would be counted as both, or as neither.
+    votes = counting_judgments(study).filter(lease__pair=OuterRef("pk")).order_by().values("lease__pair")
+    lent = Lease.objects.filter(HELD, pair=OuterRef("pk")).order_by().values("pair")
+    taken = Coalesce(Subquery(votes.annotate(n=Count("pk")).values("n")), 0) + Coalesce(
+        Subquery(lent.annotate(n=Count("pk")).values("n")), 0
+    )
+    n_taken = dict(Pair.objects.filter(pk__in=keys).order_by().values_list("pk", taken))
     changed = 0
     for pair in rows:
-        seats = max(0, study.overlap - votes.get(pair.pk, 0) - lent.get(pair.pk, 0))
+        seats = max(0, study.overlap - n_taken[pair.pk])
         changed += Pair.objects.filter(pk=pair.pk).exclude(seats_left=seats).update(seats_left=seats)
     return changed

@@ -60,7 +60,7 @@ def current_statistics(study: Study, stratum: str = ALL, *, at: datetime) -> Stu
 
     Returns: None, if nothing was computed yet (a large study: a job is on its way), or there is no such stratum.
     """
-    kept = StudyStatistics.objects.filter(study=study, stratum=stratum).first()
+    kept = _kept(study, stratum)
     if not is_small(study):
         return kept
     made_from = fingerprint(study)
@@ -74,11 +74,17 @@ def current_statistics(study: Study, stratum: str = ALL, *, at: datetime) -> Stu
     return _keep(material, stratum, made_from=made_from, n_tried=n_tried, at=at, begun=begun)
 
 
+def _kept(study: Study, stratum: str) -> StudyStatistics | None:
+    """What is kept in today's form; one of an older version's is computed anew, as if nothing was there."""
+    kept = StudyStatistics.objects.filter(study=study, stratum=stratum).first()
+    return kept if kept is not None and kept.payload.get("form") == FORM else None
+
+
 def is_on_its_way(study: Study, stratum: str) -> bool:
     """Whether a stratum without numbers will have some: a job, which begins with all judgments, has not come to it."""
     if is_small(study):
         return False
-    whole = StudyStatistics.objects.filter(study=study, stratum=ALL).first()
+    whole = _kept(study, ALL)
     return whole is None or any(each["key"] == stratum for each in whole.payload["strata"])
 
 
@@ -118,7 +124,7 @@ def _keep(
 
     Args: n_tried: dialogues whose pitch a job tried to measure in vain.
     """
-    payload = payload_of(material, stratum) | {"n_tried": n_tried}
+    payload = payload_of(material, stratum) | {"n_tried": n_tried, "form": FORM}
     kept = StudyStatistics.objects.update_or_create(
         study=material.study,
         stratum=stratum,
@@ -202,7 +208,7 @@ def update_due_studies(*, at: datetime) -> int:
     """For the scheduler: ask for updates of all running studies that are due. Returns: how many were asked for."""
     asked = 0
     for study in Study.objects.filter(state=Study.State.RUNNING):
-        kept = StudyStatistics.objects.filter(study=study, stratum=ALL).first()
+        kept = _kept(study, ALL)
         freshness = freshness_of(study, kept)
         if is_due(freshness, at=at):
             request_update(study, by=None)

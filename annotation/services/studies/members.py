@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from annotation.models import Membership, Study
 from annotation.services import leases
+from annotation.services.queue import limits
 from earshot.accounts.models import User
 from earshot.accounts.services import record_action
 
@@ -60,5 +61,6 @@ def set_group(study: Study, group: str, *, memberships: Collection[int] | None, 
         chosen = chosen.filter(pk__in=memberships)
     moved = chosen.exclude(group=group).update(group=group)
     if moved:
+        limits.follow_groups(study)
         record_action(by, "study.group_set", study, group=group, members=moved)
     return moved
