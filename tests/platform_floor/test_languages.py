@@ -351,7 +351,8 @@ def researchers_pages(study: Study) -> list[str]:
 
 
 NAMES_OF_THE_DATA = (
-    r"\b(system|dialogue|scenario|policy)-\d+\b|\bTopic \d+\b|\b\w+\.\w+\b|\b[0-9a-f]{12}\b|\ben\b|\bfirst\b"
+    r"\b(system|dialogue|scenario|policy)-\d+\b|\bannotator\d+\S*|\bTopic \d+\b|\b\w+\.\w+\b"
+    r"|\b[0-9a-f]{12}\b|\ben\b|\bfirst\b"
     r"|Snapshot of|Statistics of|\b(CMOS|SVG|PNG|CSV)\b|\b(prosody|emotional_continuity|immersion|overall)\b"
     r"|Overall|Prosody|Emotional continuity|Immersion|In which dialogue .*\?|All in all: .*\?"
 )
