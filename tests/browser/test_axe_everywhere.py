@@ -18,6 +18,7 @@ from django.urls import resolve, reverse
 from django.utils import timezone
 
 from annotation.models import Attempt, Enrolment, Lease, Membership, Step, Study
+from annotation.queries.statistics import SECTIONS
 from annotation.services import flags, invitations, leases
 from annotation.services.qualification import attempts
 from annotation.services.qualification.rules import RULES
@@ -40,8 +41,16 @@ ARRIVES_MS = 150  # what a page fetches of itself after it has loaded or its wid
 EXPECTED = ("status of 403", "status of 404", "status of 410", "The waveform of this dialogue answered 404")
 
 # What is at an address but is no page of ours to look at.
-FRAGMENTS = {"annotation:preview_rubric", "jobs:status", "jobs:progress", "jobs:curves"}
+FRAGMENTS = {
+    "annotation:checks_progress",
+    "annotation:preview_rubric",
+    "annotation:statistics_freshness",
+    "jobs:curves",
+    "jobs:progress",
+    "jobs:status",
+}
 FILES = {
+    "annotation:check_sound",
     "annotation:dialogue_peaks",
     "annotation:dialogue_sound",
     "annotation:lease_peaks",
@@ -50,6 +59,8 @@ FILES = {
     "annotation:material",
     "annotation:own_example",
     "annotation:snapshot_download",
+    "annotation:statistics_numbers",
+    "annotation:statistics_picture",
     "annotation:step_example",
     "annotation:stimulus",
     "annotation:time_sheet",
@@ -61,23 +72,38 @@ FILES = {
     "rewardmodel:run_download",
     "words",
 }
-FOR_PROGRAMS = {"health", "annotation:draft", "annotation:heartbeat", "annotation:reserve_ahead", "annotation:submit"}
+FOR_PROGRAMS = {
+    "annotation:draft",
+    "annotation:heartbeat",
+    "annotation:next_pair_data",
+    "annotation:reserve_ahead",
+    "annotation:submit",
+    "health",
+}
 SENT_ONLY = {  # POST: they lead to one of the pages
     "accounts:invite",
     "accounts:sign_out_everywhere",
     "annotation:answer_trial",
+    "annotation:begin_adjudication",
     "annotation:begin_step",
     "annotation:change_study_state",
     "annotation:copy_study",
+    "annotation:declare_gold",
     "annotation:flag_pair",
+    "annotation:lift_exclusion",
     "annotation:next_pair",
+    "annotation:put_back_check",
     "annotation:remove_example",
     "annotation:remove_member",
     "annotation:reopen_flag",
+    "annotation:request_adjudication",
     "annotation:resolve_flag",
     "annotation:set_group",
     "annotation:skip",
+    "annotation:take_back_adjudication",
+    "annotation:take_out_check",
     "annotation:undo",
+    "annotation:update_statistics",
     "annotation:withdraw_invitation",
     "jobs:cancel",
     "jobs:retry",
@@ -209,10 +235,15 @@ def walk_of_a_researcher(pair) -> Walk:
     names = ["studies", "new_study", "dialogues", "imports", "new_import", "systems", "snapshots"]
     of_study = ["study", "edit_study", "edit_rubric", "edit_languages", "members", "study_pairs", "add_pairs"]
     of_study += ["study_flags", "invitations", "study_entry", "snapshot_new", "new_pilot"]
+    of_study += ["study_checks", "rater_checks", "study_adjudications", "statistics"]
     addresses = [a(name) for name in names]
     addresses += [a(name, each.pk) for each in (study, empty) for name in of_study]
     addresses += [a("pair", study.pk, study.pairs.first().pk), a("pair", pair.study_id, pair.pk)]
     addresses += [a("edit_examples", each.pk, "prosody") for each in (study, empty)]
+    addresses += [a("statistics", each.pk, section) for each in (study, empty) for section in SECTIONS]
+    check = make_pair(study, kind="gold", expected_value=3)
+    rater = study.memberships.filter(role=Membership.Role.ANNOTATOR).first().user
+    addresses += [a("check", study.pk, check.pk), a("exclude_rater", study.pk, rater.pk), a("my_adjudications")]
     addresses += [a("dialogue", pair.dialogue_a_id), a("import", pair.dialogue_a.source_id)]
     addresses += [a("snapshot", snapshot.pk), a("snapshot_job", study.pk, waiting.pk)]
     addresses += [reverse("jobs:list"), *(job.get_absolute_url() for job in jobs)]
