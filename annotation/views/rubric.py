@@ -58,8 +58,8 @@ def preview_rubric(request: SignedInRequest, study_id: int) -> HttpResponse:
     language = language if language in LANGUAGES else reader_language()
     with override(language):
         questions = [question_for_reader(dimension) for dimension in drafts_of(request, study)]
-        context = {"study": study} | preview_context(questions, language)
-        return render(request, "annotation/studies/_rubric_preview.html", context)
+    context = {"study": study} | preview_context(questions, language)  # the frame around them speaks the researcher's
+    return render(request, "annotation/studies/_rubric_preview.html", context)
 
 
 def drafts_of(request: SignedInRequest, study: Study) -> list[Dimension]:
