@@ -66,7 +66,7 @@ def listener(clock) -> Listener:
     return listener
 
 
-def gains_nothing(listener: Listener, side: str, answered: dict, refusal: str) -> None:
+def assert_gained_nothing(listener: Listener, side: str, answered: dict, refusal: str) -> None:
     assert (answered["refusal"], listener.heard(side)) == (refusal, [])
 
 
@@ -106,7 +106,7 @@ def test_evidence_credit_never_exceeds_wall_time(listener, clock):
     side = listener.sides[0]
 
     clock.wait(5)
-    gains_nothing(listener, side, listener.beat(side, [[0.0, 9.0]]), "faster than time")
+    assert_gained_nothing(listener, side, listener.beat(side, [[0.0, 9.0]]), "faster than time")
 
 
 def test_evidence_many_small_heartbeats_gain_no_more_than_wall_time(listener, clock):
@@ -264,7 +264,7 @@ def test_what_does_not_count_muted_volume_0_hidden_and_faster_than_spoken(listen
     side = listener.sides[0]
     clock.wait(5)
 
-    gains_nothing(listener, side, listener.beat(side, [[0.0, 4.0]], **fields), refusal)
+    assert_gained_nothing(listener, side, listener.beat(side, [[0.0, 4.0]], **fields), refusal)
 
 
 def test_first_listen_the_second_side_earns_nothing_before_the_first_is_complete(listener, clock):
@@ -274,14 +274,14 @@ def test_first_listen_the_second_side_earns_nothing_before_the_first_is_complete
 
     told = listener.listen(second, end=5.0)
 
-    gains_nothing(listener, second, told, "out of order")
+    assert_gained_nothing(listener, second, told, "out of order")
 
 
 def test_first_listen_what_lies_ahead_earns_nothing(listener, clock):
     side = listener.sides[0]
     clock.wait(5)
 
-    gains_nothing(listener, side, listener.beat(side, [[5.0, 9.0]]), "out of order")
+    assert_gained_nothing(listener, side, listener.beat(side, [[5.0, 9.0]]), "out of order")
 
 
 def test_first_listen_then_seek_freely(listener, clock):

@@ -74,10 +74,23 @@ def test_bars_go_up_and_down_on_one_scale_and_say_which_is_which():
     assert [title.text for title in root.iter(f"{SVG}title")] == ["good: 2.00", "bad: 1.00"]
 
 
-def test_a_plot_of_nothing_is_still_a_picture():
-    parsed(draw_intervals([], title="", axis="logits"))
-    parsed(draw_bars([], title="", axis="", ends=("", ""), words=("", "")))
-    parsed(draw_matrix([], [], title="", column_label=""))
+@pytest.mark.parametrize(
+    "svg",
+    [
+        draw_intervals([], title="Nothing yet", axis="logits"),
+        draw_bars([], title="Nothing yet", axis="", ends=("", ""), words=("", "")),
+        draw_matrix([], [], title="Nothing yet", column_label=""),
+    ],
+    ids=["intervals", "bars", "matrix"],
+)
+def test_a_plot_of_nothing_is_still_a_picture_with_its_title(svg):
+    root = parsed(svg)
+
+    assert root.tag == f"{SVG}svg"
+    assert root.attrib["aria-label"] == "Nothing yet"
+    width, height = (float(each) for each in root.attrib["viewBox"].split()[2:])
+    assert min(width, height) > 0
+    assert [*root.iter(f"{SVG}rect"), *root.iter(f"{SVG}circle")] == []
 
 
 def test_steps_are_round_and_inside_their_range():
