@@ -22,6 +22,10 @@ RULES = (  # what makes votes of two studies the same measurement
     "content_warning",
     "entry",
     "consent_text",
+    "check_rate",
+    "selection",
+    "uniform_floor",
+    "eligible_groups",
 )
 QUESTION = ("key", "name", "question", "help_text", "weight", "anchors", "translations", "examples")
 
@@ -106,4 +110,6 @@ def _ask_the_same(study: Study, source: Study) -> None:
 def _invite_the_same(study: Study, source: Study) -> None:
     """Everybody of the source study; simulated raters belong to one study alone."""
     for member in source.memberships.filter(user__is_simulated=False).select_related("user"):
-        Membership.objects.get_or_create(study=study, user=member.user, role=member.role)
+        Membership.objects.get_or_create(
+            study=study, user=member.user, role=member.role, defaults={"group": member.group}
+        )

@@ -72,6 +72,21 @@ def test_a_round_s_study_asks_in_the_words_the_layout_and_the_languages_of_its_s
     assert (prosody.anchors, prosody.translations) == (anchors, translations)
 
 
+def test_a_round_s_study_lends_as_its_source_does_and_to_the_same_groups(fake_learning):
+    source = make_study(check_rate=0.25, selection="adaptive", uniform_floor=0.2, eligible_groups=["native"])
+    annotator = join(source)
+    source.memberships.filter(user=annotator).update(group="native")
+    round = make_round(models=[make_reward_model(make_small_snapshot(source))])
+
+    run_round(round)
+
+    round.refresh_from_db()
+    study = round.study
+    assert (study.check_rate, study.selection, study.uniform_floor) == (0.25, "adaptive", 0.2)
+    assert study.eligible_groups == ["native"]
+    assert study.memberships.get(user=annotator).group == "native"
+
+
 def test_a_round_s_policy_names_all_that_it_comes_from(fake_learning):
     models = [make_reward_model(make_small_snapshot()) for _ in range(2)]
     held_out = make_reward_model(make_small_snapshot())
